@@ -1,0 +1,63 @@
+// Leaves out of a payload what an installation may not see. An allow-list: a field that the payload
+// schema does not name is left out for everybody.
+import { escapePointer } from '../core/json-source.ts';
+import type { FieldNode } from './payload-fields.ts';
+
+export interface Redacted {
+  payload: unknown;
+  /** Fields left out for want of a scope; `*` stands for every element of a list. */
+  withheld: { pointer: string; scope: string }[];
+  /** Fields the schema does not name. */
+  undeclared: string[];
+}
+
+/**
+ * @param scopes what is granted, with everything implied.
+ * @returns a new value; the payload itself is not touched.
+ */
+export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<string>): Redacted {
+  const withheld = new Map<string, { pointer: string; scope: string }>();
+  const undeclared = new Set<string>();
+
+  function visit(value: unknown, node: FieldNode, at: string): unknown {
+    if (Array.isArray(value)) return visitList(value, node, at);
+    if (typeof value === 'object' && value !== null) return visitObject(value, node, at);
+    return value;
+  }
+
+  function visitList(list: unknown[], { items, isOpen }: FieldNode, at: string): unknown[] {
+    if (items) {
+      if (list.length > 0 && isWithheld(items.scopes, `${at}/*`)) return [];
+      return list.map((element) => visit(element, items.node, `${at}/*`));
+    }
+    return isOpen ? list : list.map((element) => visit(element, NOTHING_NAMED, `${at}/*`));
+  }
+
+  function visitObject(object: object, { properties, isOpen }: FieldNode, at: string): object {
+    // Without a prototype, a field named __proto__ is a field like any other.
+    const kept: Record<string, unknown> = Object.create(null);
+    for (const [name, value] of Object.entries(object)) {
+      const pointer = `${at}/${escapePointer(name)}`;
+      const field = properties.get(name);
+      if (!field) {
+        if (isOpen) kept[name] = value;
+        else undeclared.add(pointer);
+      } else if (!isWithheld(field.scopes, pointer)) {
+        kept[name] = visit(value, field.node, pointer);
+      }
+    }
+    return kept;
+  }
+
+  function isWithheld(needed: string[], pointer: string): boolean {
+    const missing = needed.find((scope) => !scopes.has(scope));
+    if (missing === undefined) return false;
+    withheld.set(pointer, { pointer, scope: missing });
+    return true;
+  }
+
+  const redacted = visit(payload, root, '');
+  return { payload: redacted, withheld: [...withheld.values()], undeclared: [...undeclared] };
+}
+
+const NOTHING_NAMED: FieldNode = { isOpen: false, properties: new Map(), items: undefined };

@@ -1,0 +1,248 @@
+// What is stored, as the layers above see it. Times are milliseconds since 1970.
+
+export type InstallationState = 'pending' | 'enabled' | 'disabled' | 'uninstalled';
+
+export interface InstallationRow {
+  id: string;
+  addonKey: string;
+  /** '' where the platform has no contexts. */
+  context: string;
+  clientKey: string;
+  oauthClientId: string;
+  state: InstallationState;
+  /** Grows with every change that the gate in front of a delivery must see. */
+  epoch: number;
+  descriptorUrl: string | null;
+  /** The descriptor in force, as JSON text; null until the first install is acknowledged. */
+  descriptor: string | null;
+  descriptorDigest: string | null;
+  /** Counts descriptors that came into force, from 1. */
+  descriptorVersion: number;
+  /** Sealed `{shared, webhook}`: what the add-on has acknowledged, and what it may have stored. */
+  acknowledgedSecrets: string | null;
+  candidateSecrets: string | null;
+  createdAt: number;
+  updatedAt: number;
+  installedAt: number | null;
+  uninstalledAt: number | null;
+}
+
+export interface HandshakeProposal {
+  id: string;
+  installationId: string;
+  /** The epoch of the row this was made from; null when there was none. */
+  expectedEpoch: number | null;
+  addonKey: string;
+  context: string;
+  /** Used only when the installation is new. */
+  clientKey: string;
+  oauthClientId: string;
+  oauthSecretHash: Buffer;
+  grantId: string;
+  scopes: string[];
+  resources: string[] | null;
+  descriptorUrl: string | null;
+  descriptor: string;
+  descriptorDigest: string;
+  candidateSecrets: string;
+  holder: string;
+  at: number;
+  /** After this the handshake counts as refused, whoever forgot it. */
+  deadline: number;
+}
+
+export interface HandshakeRow {
+  id: string;
+  installation: InstallationRow;
+  /** Whether the candidate secret was sent to the add-on before. */
+  candidateWasSent: boolean;
+}
+
+export interface GrantRow {
+  id: string;
+  clientId: string;
+  installationId: string | null;
+  userId: string | null;
+  kind: 'installation' | 'user';
+  /** As granted, without what they imply. */
+  scopes: string[];
+  /** null = all. */
+  resources: string[] | null;
+  since: number;
+  until: number | null;
+  endedBecause: string | null;
+}
+
+export interface WebhookRow {
+  id: string;
+  installationId: string;
+  /** An event type, or `*`. */
+  event: string;
+  /** Absolute. */
+  url: string;
+  since: number;
+  until: number | null;
+}
+
+/** One event type that one webhook is told of under the present grant. */
+export interface Subscription {
+  eventType: string;
+  webhookId: string;
+}
+
+export interface ClientRow {
+  id: string;
+  kind: 'installation';
+  installationId: string;
+  secretHash: Buffer | null;
+  /** The secret of a handshake under way, valid until its deadline or its end. */
+  handshake: { id: string; secretHash: Buffer; deadline: number; grantId: string } | null;
+  isEnabled: boolean;
+}
+
+export interface AccessTokenRow {
+  tokenHash: Buffer;
+  grantId: string;
+  clientId: string;
+  scopes: string[];
+  resources: string[] | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+export interface TokenCheck {
+  clientId: string;
+  scopes: string[];
+  resources: string[] | null;
+  expiresAt: number;
+  revokedAt: number | null;
+  grant: GrantRow & { handshakeDeadline: number | null };
+  installation: InstallationRow | null;
+}
+
+export interface EventRow {
+  id: string;
+  type: string;
+  context: string;
+  resource: string | null;
+  actor: string | null;
+  payload: Buffer;
+  createdAt: number;
+  idempotency: { key: string; bodyHash: Buffer; expiresAt: number } | null;
+}
+
+export interface OwedDelivery {
+  id: string;
+  installationId: string;
+  webhookId: string;
+  eventId: string;
+  eventType: string;
+  eventAt: number;
+  /** Attempts made so far. */
+  attempts: number;
+  dueAt: number;
+  createdAt: number;
+  expiresAt: number;
+}
+
+export interface DeliveryForAttempt {
+  event: EventRow;
+  installation: InstallationRow;
+  grant: GrantRow | undefined;
+  webhook: WebhookRow;
+}
+
+export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'dropped';
+
+/** What came of one attempt. A delivery that the gate dropped has one numbered 0. */
+export interface AttemptRecord {
+  delivery: OwedDelivery;
+  number: number;
+  at: number;
+  durationMs: number;
+  outcome: 'delivered' | 'failed' | 'dropped' | 'retry';
+  /** HTTP status, if there was an answer. */
+  status: number | null;
+  /** Why it failed or was dropped: a stable code and a sentence. */
+  reason: string | null;
+  message: string | null;
+  responseExcerpt: string | null;
+  url: string;
+  withheld: Withheld[];
+  nextDueAt: number | null;
+}
+
+/** A field that was left out, by JSON pointer (`*` for every element), and the scope it needs. */
+export interface Withheld {
+  pointer: string;
+  scope: string;
+}
+
+export interface Delivery {
+  id: string;
+  installationId: string;
+  addonKey: string;
+  context: string;
+  webhookId: string;
+  eventId: string;
+  eventType: string;
+  state: DeliveryState;
+  attempts: number;
+  reason: string | null;
+  createdAt: number;
+  nextAttemptAt: number | null;
+  endedAt: number | null;
+  withheld: Withheld[];
+}
+
+export interface DeliveryView extends Delivery {
+  log: Omit<AttemptRecord, 'delivery'>[];
+}
+
+export interface DeliveryFilter {
+  installationId?: string;
+  eventId?: string;
+  state?: DeliveryState;
+  since?: number;
+  after?: string;
+  limit: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export type CallKind = 'installed' | 'uninstalled' | 'enabled' | 'disabled' | 'scopesChanged';
+
+export interface LifecycleCall {
+  id: string;
+  installationId: string;
+  kind: CallKind;
+  attempts: number;
+  dueAt: number;
+  createdAt: number;
+}
+
+/** One HTTP exchange with an add-on's lifecycle address, as an operator may see it: no secrets. */
+export interface ExchangeRecord {
+  id: string;
+  installationId: string;
+  kind: CallKind;
+  attempt: number;
+  method: string;
+  url: string;
+  status: number | null;
+  errorCode: string | null;
+  message: string | null;
+  excerpt: string | null;
+  at: number;
+  durationMs: number;
+}
+
+export interface InstallKeyRow {
+  kid: string;
+  publicPem: string;
+  privateSealed: string;
+  createdAt: number;
+}

@@ -1,0 +1,157 @@
+// The install handshake's three transactions. The HTTP call stands between them, never inside one.
+import type { Database } from 'better-sqlite3';
+import { MortiseError } from '../../core/errors.ts';
+import type { InstallationRow } from '../rows.ts';
+import type { InstallationStore } from '../store.ts';
+import { grantStatements } from './grants.ts';
+import { installationColumns } from './installation-row.ts';
+import { subscriptionStatements } from './subscriptions.ts';
+import type { Writer } from './writer.ts';
+
+interface RawHandshake {
+  id: string;
+  installation_id: string;
+  grant_id: string;
+  oauth_secret_hash: Buffer;
+  descriptor_url: string | null;
+  descriptor: string;
+  descriptor_digest: string;
+}
+
+export function handshakeOperations(
+  db: Database,
+  writer: Writer,
+): Pick<InstallationStore, 'beginHandshake' | 'acceptHandshake' | 'refuseHandshake'> {
+  const grants = grantStatements(db);
+  const subscriptions = subscriptionStatements(db);
+  const find = db.prepare<[string], InstallationRow & { callHeldUntil: number | null }>(
+    `SELECT ${installationColumns('i')}, i.call_held_until AS callHeldUntil FROM installations i WHERE i.id = ?`,
+  );
+  const findByAddon = db.prepare<[string, string], { id: string }>(
+    'SELECT id FROM installations WHERE addon_key = ? AND context = ?',
+  );
+  const insertInstallation = db.prepare(
+    `INSERT INTO installations (id, addon_key, context, client_key, oauth_client_id, state,
+       candidate_secrets, call_holder, call_held_until, created_at, updated_at)
+     VALUES (@installationId, @addonKey, @context, @clientKey, @oauthClientId, 'pending',
+       @candidateSecrets, @holder, @deadline, @at, @at)`,
+  );
+  const insertClient = db.prepare(
+    `INSERT INTO oauth_clients (id, kind, installation_id, secret_hash, enabled, created_at)
+     VALUES (@oauthClientId, 'installation', @installationId, NULL, 1, @at)`,
+  );
+  const holdExisting = db.prepare(
+    `UPDATE installations SET candidate_secrets = @candidateSecrets, call_holder = @holder,
+       call_held_until = @deadline, epoch = epoch + 1, updated_at = @at,
+       state = CASE WHEN state = 'uninstalled' THEN 'pending' ELSE state END
+     WHERE id = @installationId`,
+  );
+  const supersedeCalls = db.prepare(
+    `UPDATE lifecycle_calls SET state = 'superseded' WHERE installation_id = ? AND state = 'owed'`,
+  );
+  const insertHandshake = db.prepare(
+    `INSERT INTO handshakes (id, installation_id, grant_id, oauth_secret_hash, descriptor_url, descriptor,
+       descriptor_digest, state, started_at, deadline)
+     VALUES (@id, @installationId, @grantId, @oauthSecretHash, @descriptorUrl, @descriptor,
+       @descriptorDigest, 'running', @at, @deadline)`,
+  );
+  const running = db.prepare<[string], RawHandshake>(
+    `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, descriptor, descriptor_digest
+     FROM handshakes WHERE id = ? AND state = 'running'`,
+  );
+  const overdue = db.prepare<[string], RawHandshake>(
+    `SELECT id, installation_id, grant_id FROM handshakes WHERE installation_id = ? AND state = 'running'`,
+  );
+  const endHandshake = db.prepare('UPDATE handshakes SET state = ?, ended_at = ? WHERE id = ?');
+  const activateGrant = db.prepare('UPDATE oauth_grants SET handshake_id = NULL, since = ? WHERE id = ?');
+  const activateClient = db.prepare(
+    'UPDATE oauth_clients SET secret_hash = ?, enabled = 1 WHERE installation_id = ?',
+  );
+  const activateInstallation = db.prepare(
+    `UPDATE installations SET state = 'enabled', epoch = epoch + 1, descriptor_url = @descriptor_url,
+       descriptor = @descriptor, descriptor_digest = @descriptor_digest,
+       descriptor_version = descriptor_version + 1,
+       acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
+       call_holder = NULL, call_held_until = NULL,
+       installed_at = @at, uninstalled_at = NULL, updated_at = @at
+     WHERE id = @installation_id`,
+  );
+  const afterRefusal = db.prepare(
+    `UPDATE installations SET call_holder = NULL, call_held_until = NULL, epoch = epoch + 1, updated_at = @at,
+       state = CASE WHEN state = 'pending' THEN 'uninstalled' ELSE state END
+     WHERE id = @id`,
+  );
+
+  function refuse(handshake: Pick<RawHandshake, 'id' | 'installation_id' | 'grant_id'>, at: number): void {
+    endHandshake.run('refused', at, handshake.id);
+    grants.end(handshake.grant_id, at, 'handshake_refused');
+    afterRefusal.run({ id: handshake.installation_id, at });
+  }
+
+  return {
+    beginHandshake: (proposal) =>
+      writer.write(() => {
+        const known = findByAddon.get(proposal.addonKey, proposal.context);
+        const before = known && find.get(known.id)!;
+        if ((before?.epoch ?? null) !== proposal.expectedEpoch) return undefined;
+        if (before) {
+          if (before.callHeldUntil !== null && before.callHeldUntil > proposal.at) return undefined;
+          for (const forgotten of overdue.all(before.id)) refuse(forgotten, proposal.at);
+          holdExisting.run(proposal);
+          supersedeCalls.run(before.id);
+        } else {
+          insertInstallation.run(proposal);
+          insertClient.run(proposal);
+        }
+        const installation = find.get(proposal.installationId)!;
+        grants.insert({
+          id: proposal.grantId,
+          clientId: installation.oauthClientId,
+          installationId: proposal.installationId,
+          scopes: proposal.scopes,
+          resources: proposal.resources,
+          handshakeId: proposal.id,
+          since: proposal.at,
+        });
+        insertHandshake.run(proposal);
+        return {
+          id: proposal.id,
+          installation,
+          candidateWasSent: before !== undefined && before.candidateSecrets !== null,
+        };
+      }),
+
+    acceptHandshake: (id, { at, webhooks, subscriptions: wanted }) =>
+      writer.write(() => {
+        const handshake = running.get(id);
+        if (!handshake) throw handshakeOver();
+        const installationId = handshake.installation_id;
+        const previous = grants.findInForce(installationId);
+        if (previous) grants.succeed(previous.id, handshake.grant_id, at, 'reinstalled');
+        activateGrant.run(at, handshake.grant_id);
+        activateClient.run(handshake.oauth_secret_hash, installationId);
+        activateInstallation.run({ ...handshake, at });
+        const installation = find.get(installationId)!;
+        subscriptions.replaceWebhooks(installationId, webhooks, at);
+        subscriptions.replace(installationId, installation.context, wanted, at);
+        subscriptions.replaceResources(installationId, grants.findInForce(installationId)!.resources);
+        endHandshake.run('accepted', at, id);
+        return installation;
+      }),
+
+    refuseHandshake: (id, at) =>
+      writer.write(() => {
+        const handshake = running.get(id);
+        if (handshake) refuse(handshake, at);
+      }),
+  };
+}
+
+function handshakeOver(): MortiseError {
+  return new MortiseError({
+    code: 'install_cancelled',
+    status: 409,
+    message: 'The installation was cancelled, or took too long, while the add-on was being called; nothing was installed.',
+    hint: 'Install it again.',
+  });
+}

@@ -1,0 +1,148 @@
+// Installations: one add-on in one context, from the first handshake to the goodbye.
+import type { Database } from 'better-sqlite3';
+import type { InstallationRow, LifecycleCall, WebhookRow } from '../rows.ts';
+import type { InstallationStore } from '../store.ts';
+import { grantStatements } from './grants.ts';
+import { handshakeOperations } from './handshakes.ts';
+import { installationColumns } from './installation-row.ts';
+import { insertCallStatement } from './lifecycle.ts';
+import { subscriptionStatements } from './subscriptions.ts';
+import type { Writer } from './writer.ts';
+
+const COLUMNS = installationColumns('i');
+const PLATFORM_DIGEST = 'platform_digest';
+
+export function installationStore(db: Database, writer: Writer): InstallationStore {
+  const grants = grantStatements(db);
+  const subscriptions = subscriptionStatements(db);
+  const insertCall = insertCallStatement(db);
+  const find = db.prepare<[string], InstallationRow>(`SELECT ${COLUMNS} FROM installations i WHERE i.id = ?`);
+  const findByAddon = db.prepare<[string, string], InstallationRow>(
+    `SELECT ${COLUMNS} FROM installations i WHERE i.addon_key = ? AND i.context = ?`,
+  );
+  const findByClientKey = db.prepare<[string], InstallationRow>(
+    `SELECT ${COLUMNS} FROM installations i WHERE i.client_key = ?`,
+  );
+  const findOthers = db.prepare<[string], InstallationRow>(
+    `SELECT ${COLUMNS} FROM installations i WHERE i.addon_key = ?`,
+  );
+  const list = db.prepare<
+    { state: string | null; after: string | null; limit: number },
+    InstallationRow
+  >(
+    `SELECT ${COLUMNS} FROM installations i
+     WHERE (@after IS NULL OR i.id < @after)
+       AND CASE WHEN @state IS NULL THEN i.state <> 'uninstalled' ELSE i.state = @state END
+     ORDER BY i.id DESC LIMIT @limit`,
+  );
+  const webhooks = db.prepare<[string], WebhookRow>(
+    `SELECT id, installation_id AS installationId, event, url, since, until
+     FROM webhooks WHERE installation_id = ? AND until IS NULL ORDER BY rowid`,
+  );
+  const markUninstalled = db.prepare(
+    `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, uninstalled_at = @at, updated_at = @at
+     WHERE id = @id AND state IN ('enabled', 'disabled')`,
+  );
+  const cancelPending = db.prepare(
+    `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, updated_at = @at
+     WHERE id = @id AND state = 'pending'`,
+  );
+  const refuseRunning = db.prepare(
+    `UPDATE handshakes SET state = 'refused', ended_at = @at WHERE installation_id = @id AND state = 'running'`,
+  );
+  const endGrants = db.prepare(
+    `UPDATE oauth_grants SET until = @at, ended_because = 'uninstalled' WHERE installation_id = @id AND until IS NULL`,
+  );
+  const disableClient = db.prepare(
+    'UPDATE oauth_clients SET enabled = 0, secret_hash = NULL WHERE installation_id = ?',
+  );
+  const setState = db.prepare(
+    `UPDATE installations SET state = @state, epoch = epoch + 1, updated_at = @at
+     WHERE id = @id AND state IN ('enabled', 'disabled')`,
+  );
+  const bumpEpoch = db.prepare(
+    `UPDATE installations SET epoch = epoch + 1, updated_at = @at WHERE id = @id AND state IN ('enabled', 'disabled')`,
+  );
+  const readSetting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE name = ?');
+  const writeSetting = db.prepare(
+    'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  );
+
+  function owe(call: LifecycleCall | undefined): void {
+    if (call) insertCall.run(call);
+  }
+
+  return {
+    ...handshakeOperations(db, writer),
+    async find(id) {
+      return find.get(id);
+    },
+    async findByAddon(addonKey, context) {
+      return findByAddon.get(addonKey, context);
+    },
+    async findByClientKey(clientKey) {
+      return findByClientKey.get(clientKey);
+    },
+    async findOthers(addonKey) {
+      return findOthers.all(addonKey);
+    },
+    async list({ state, after, limit }) {
+      return list.all({ state: state ?? null, after: after ?? null, limit });
+    },
+    async findGrant(installationId) {
+      return grants.findInForce(installationId);
+    },
+    async findWebhooks(installationId) {
+      return webhooks.all(installationId);
+    },
+    uninstall: (id, at, goodbye) =>
+      writer.write(() => {
+        if (cancelPending.run({ id, at }).changes === 1) {
+          refuseRunning.run({ id, at });
+        } else if (markUninstalled.run({ id, at }).changes === 0) {
+          return false;
+        } else {
+          disableClient.run(id);
+          owe(goodbye);
+        }
+        endGrants.run({ id, at });
+        subscriptions.endAll(id, at);
+        return true;
+      }),
+    setState: (id, state, { at, subscriptions: wanted, call }) =>
+      writer.write(() => {
+        if (setState.run({ id, state, at }).changes === 0) return undefined;
+        const installation = find.get(id)!;
+        subscriptions.replace(id, installation.context, wanted, at);
+        owe(call);
+        return installation;
+      }),
+    setGrant: (id, grant, { at, subscriptions: wanted, call }) =>
+      writer.write(() => {
+        const previous = grants.findInForce(id);
+        if (!previous || bumpEpoch.run({ id, at }).changes === 0) return undefined;
+        const installation = find.get(id)!;
+        grants.insert({
+          ...grant,
+          clientId: previous.clientId,
+          installationId: id,
+          handshakeId: null,
+          since: at,
+        });
+        grants.succeed(previous.id, grant.id, at, 'changed');
+        subscriptions.replace(id, installation.context, wanted, at);
+        subscriptions.replaceResources(id, grant.resources);
+        owe(call);
+        return installation;
+      }),
+    replaceSubscriptions: (installationId, wanted, at) =>
+      writer.write(() => {
+        const installation = find.get(installationId);
+        if (installation) subscriptions.replace(installationId, installation.context, wanted, at);
+      }),
+    async isPlatformKnown(digest) {
+      return readSetting.get(PLATFORM_DIGEST)?.value === digest;
+    },
+    rememberPlatform: (digest) => writer.write(() => void writeSetting.run(PLATFORM_DIGEST, digest)),
+  };
+}

@@ -1,0 +1,65 @@
+// One SQLite file (or memory) as a Store: pragmas, migrations, the parts.
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { MortiseError } from '../../core/errors.ts';
+import type { Store } from '../store.ts';
+import { clientStore } from './clients.ts';
+import { deliveryStore } from './deliveries.ts';
+import { engineStore } from './engine-lock.ts';
+import { eventStore } from './events.ts';
+import { defineFunctions } from './functions.ts';
+import { installKeyStore } from './install-keys.ts';
+import { installationStore } from './installations.ts';
+import { lifecycleStore } from './lifecycle.ts';
+import { migrate } from './migrate.ts';
+import { tokenStore } from './tokens.ts';
+import { Writer } from './writer.ts';
+
+/** A call never waits inside SQLite for longer than this: it would stop the event loop. */
+const BUSY_TIMEOUT_MS = 20;
+
+/** @param path of the file, or `:memory:`. */
+export function openSqlite(path: string): Store {
+  const file = path === ':memory:' ? path : resolve(path);
+  const db = open(file);
+  // While starting, waiting is right: another process may be migrating the same file.
+  db.pragma('busy_timeout = 10000');
+  // FULL, since WAL alone loses the last commits on power loss.
+  db.pragma('journal_mode = WAL');
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  migrate(db);
+  db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  defineFunctions(db);
+  const writer = new Writer(db);
+  return {
+    installKeys: installKeyStore(db, writer),
+    installations: installationStore(db, writer),
+    lifecycle: lifecycleStore(db, writer),
+    clients: clientStore(db),
+    tokens: tokenStore(db, writer),
+    events: eventStore(db, writer, file),
+    deliveries: deliveryStore(db, writer),
+    engine: engineStore(db, file),
+    async close() {
+      await writer.drain();
+      db.close();
+    },
+  };
+}
+
+function open(file: string): Database.Database {
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    return new Database(file);
+  } catch (cause) {
+    throw new MortiseError({
+      code: 'database_unusable',
+      status: 500,
+      message: `The database ${file} cannot be opened: ${(cause as Error).message}.`,
+      hint: 'Check that the folder exists and may be written, or set MORTISE_DATABASE_URL=sqlite:PATH.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,56 @@
+// Derived rows: who is told of what, and on which resources, under the grant in force.
+import type { Database } from 'better-sqlite3';
+import type { Subscription, WebhookRow } from '../rows.ts';
+
+export function subscriptionStatements(db: Database) {
+  const existing = db.prepare<[string], { eventType: string; webhookId: string }>(
+    'SELECT event_type AS eventType, webhook_id AS webhookId FROM subscriptions WHERE installation_id = ?',
+  );
+  const remove = db.prepare(
+    'DELETE FROM subscriptions WHERE context = ? AND event_type = ? AND installation_id = ? AND webhook_id = ?',
+  );
+  const add = db.prepare(
+    `INSERT OR IGNORE INTO subscriptions (context, event_type, installation_id, webhook_id, since)
+     VALUES (?, ?, ?, ?, ?)`,
+  );
+  const removeAll = db.prepare('DELETE FROM subscriptions WHERE installation_id = ?');
+  const clearResources = db.prepare('DELETE FROM granted_resources WHERE installation_id = ?');
+  const addResource = db.prepare(
+    'INSERT OR IGNORE INTO granted_resources (installation_id, resource) VALUES (?, ?)',
+  );
+  const setAllResources = db.prepare('UPDATE installations SET all_resources = ? WHERE id = ?');
+  const endWebhooks = db.prepare('UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL');
+  const reviveWebhook = db.prepare(
+    `INSERT INTO webhooks (id, installation_id, event, url, since, until)
+     VALUES (@id, @installationId, @event, @url, @since, NULL)
+     ON CONFLICT (id) DO UPDATE SET until = NULL, since = CASE WHEN until = @since THEN since ELSE @since END`,
+  );
+  return {
+    /** What stays keeps its since: an event published before something was granted never reaches it. */
+    replace(installationId: string, context: string, wanted: Subscription[], at: number): void {
+      const keep = new Set(wanted.map((s) => `${s.eventType}\u0000${s.webhookId}`));
+      for (const row of existing.all(installationId)) {
+        if (keep.has(`${row.eventType}\u0000${row.webhookId}`)) continue;
+        remove.run(context, row.eventType, installationId, row.webhookId);
+      }
+      for (const s of wanted) add.run(context, s.eventType, installationId, s.webhookId, at);
+    },
+    replaceResources(installationId: string, resources: string[] | null): void {
+      clearResources.run(installationId);
+      setAllResources.run(resources === null ? 1 : 0, installationId);
+      for (const resource of resources ?? []) addResource.run(installationId, resource);
+    },
+    /** Those in the list live on with their old since; the others end. */
+    replaceWebhooks(installationId: string, webhooks: WebhookRow[], at: number): void {
+      endWebhooks.run(at, installationId);
+      for (const webhook of webhooks) {
+        reviveWebhook.run({ ...webhook, installationId, since: at });
+      }
+    },
+    endAll(installationId: string, at: number): void {
+      removeAll.run(installationId);
+      clearResources.run(installationId);
+      endWebhooks.run(at, installationId);
+    },
+  };
+}

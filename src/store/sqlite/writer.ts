@@ -1,0 +1,132 @@
+// Group commit. Writes asked for in the same turn of the event loop share one transaction and one
+// fsync; each has its own savepoint, so that one that fails takes nothing with it. Nobody is told of
+// success before the commit. The work is synchronous: no await ever happens inside a transaction.
+import type { Database, Statement } from 'better-sqlite3';
+import { MortiseError } from '../../core/errors.ts';
+
+interface Job {
+  work: () => unknown;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+  askedAt: number;
+}
+
+const MOST_PER_COMMIT = 512;
+/** How long a write waits for another process's transaction before it is refused. */
+const BUSY_LIMIT_MS = 10_000;
+
+export class Writer {
+  readonly #db: Database;
+  readonly #begin: Statement;
+  readonly #commit: Statement;
+  readonly #rollback: Statement;
+  readonly #savepoint: Statement;
+  readonly #release: Statement;
+  readonly #rollbackTo: Statement;
+  #queue: Job[] = [];
+  #isScheduled = false;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#rollback = db.prepare('ROLLBACK');
+    this.#savepoint = db.prepare('SAVEPOINT job');
+    this.#release = db.prepare('RELEASE job');
+    this.#rollbackTo = db.prepare('ROLLBACK TO job');
+  }
+
+  /** Runs `work` inside a transaction and answers after it is on disk. */
+  write<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject, askedAt: Date.now() });
+      this.#schedule();
+    });
+  }
+
+  /** Writes what is still queued. */
+  async drain(): Promise<void> {
+    while (this.#queue.length > 0) await this.write(() => undefined).catch(() => undefined);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const jobs = this.#queue.splice(0, MOST_PER_COMMIT);
+    this.#isScheduled = false;
+    if (jobs.length === 0) return;
+    try {
+      this.#begin.run();
+    } catch (error) {
+      this.#waitOrRefuse(jobs, error);
+      return;
+    }
+    const answers: (() => void)[] = [];
+    try {
+      for (const job of jobs) answers.push(this.#runJob(job));
+      this.#commit.run();
+    } catch (error) {
+      if (this.#db.inTransaction) this.#rollback.run();
+      for (const job of jobs) job.reject(error);
+      this.#next();
+      return;
+    }
+    for (const answer of answers) answer();
+    this.#next();
+  }
+
+  #runJob(job: Job): () => void {
+    this.#savepoint.run();
+    try {
+      const value = job.work();
+      this.#release.run();
+      return () => job.resolve(value);
+    } catch (error) {
+      // SQLite ends the whole transaction itself on a full disk or an I/O error: nothing of it stands.
+      if (!this.#db.inTransaction) throw error;
+      this.#rollbackTo.run();
+      this.#release.run();
+      return () => job.reject(error);
+    }
+  }
+
+  /** Waits by timer, never inside SQLite: a blocked call would freeze the product's event loop. */
+  #waitOrRefuse(jobs: Job[], error: unknown): void {
+    if (!isBusy(error)) {
+      for (const job of jobs) job.reject(error);
+      this.#next();
+      return;
+    }
+    const now = Date.now();
+    const patient = jobs.filter((job) => now - job.askedAt < BUSY_LIMIT_MS);
+    for (const job of jobs) {
+      if (!patient.includes(job)) job.reject(storeBusy(error));
+    }
+    this.#queue.unshift(...patient);
+    if (this.#queue.length === 0) return;
+    this.#isScheduled = true;
+    setTimeout(() => this.#flush(), 5 + Math.random() * 20);
+  }
+
+  #next(): void {
+    if (this.#queue.length > 0) this.#schedule();
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return String((error as { code?: string }).code).startsWith('SQLITE_BUSY');
+}
+
+function storeBusy(cause: unknown): MortiseError {
+  return new MortiseError({
+    code: 'store_busy',
+    status: 503,
+    message: `Another process has held the database's write lock for more than ${BUSY_LIMIT_MS / 1000} s, so nothing was written.`,
+    hint: 'Try again. If it lasts, look for a transaction that is kept open across slow work.',
+    cause,
+  });
+}

@@ -1,0 +1,170 @@
+// The seam between the rules and the rows. Every method is one whole transaction with a name; there is
+// no general transaction(async …), because an await inside one lets another request's writes vanish
+// in its rollback. Callers always await. sqlite/ implements it; nothing above this folder knows how.
+import type {
+  AccessTokenRow,
+  AttemptRecord,
+  ClientRow,
+  Delivery,
+  DeliveryFilter,
+  DeliveryForAttempt,
+  DeliveryView,
+  EventRow,
+  ExchangeRecord,
+  GrantRow,
+  HandshakeProposal,
+  HandshakeRow,
+  InstallationRow,
+  InstallationState,
+  InstallKeyRow,
+  LifecycleCall,
+  OwedDelivery,
+  Page,
+  Subscription,
+  TokenCheck,
+  WebhookRow,
+} from './rows.ts';
+
+export interface Store {
+  installKeys: InstallKeyStore;
+  installations: InstallationStore;
+  lifecycle: LifecycleStore;
+  clients: ClientStore;
+  tokens: TokenStore;
+  events: EventStore;
+  deliveries: DeliveryStore;
+  engine: EngineStore;
+  close(): Promise<void>;
+}
+
+export interface InstallKeyStore {
+  /** Newest first; retired keys stay as long as a token they signed may live. */
+  list(): Promise<InstallKeyRow[]>;
+  /** Adds the key unless there is one already (two processes may start together); returns the one in use. */
+  addFirst(key: InstallKeyRow): Promise<InstallKeyRow>;
+}
+
+export interface InstallationStore {
+  find(id: string): Promise<InstallationRow | undefined>;
+  findByAddon(addonKey: string, context: string): Promise<InstallationRow | undefined>;
+  findByClientKey(clientKey: string): Promise<InstallationRow | undefined>;
+  /** Any installation of this add-on, in whatever context: who else uses the key. */
+  findOthers(addonKey: string): Promise<InstallationRow[]>;
+  /** Newest first, uninstalled ones only when asked for by state. */
+  list(query: { state?: InstallationState; after?: string; limit: number }): Promise<InstallationRow[]>;
+  /** The grant in force, with the webhooks under it. */
+  findGrant(installationId: string): Promise<GrantRow | undefined>;
+  findWebhooks(installationId: string): Promise<WebhookRow[]>;
+  /**
+   * Opens a handshake: makes the row if it is new, a grant that is in force for this handshake only, and
+   * supersedes lifecycle calls still owed. Undefined if another call to this add-on is under way, or the
+   * row has changed since the proposal was made from it.
+   */
+  beginHandshake(proposal: HandshakeProposal): Promise<HandshakeRow | undefined>;
+  /** The add-on said 2xx: everything proposed comes into force, the previous grant ends, its tokens move over. */
+  acceptHandshake(id: string, change: GrantChange & { webhooks: WebhookRow[] }): Promise<InstallationRow>;
+  /** It did not: grant and credentials of this handshake die, the candidate secret stays. */
+  refuseHandshake(id: string, at: number): Promise<void>;
+  /** Ends grant, tokens and subscriptions, and owes the goodbye. False if it was uninstalled already. */
+  uninstall(id: string, at: number, goodbye: LifecycleCall | undefined): Promise<boolean>;
+  /** undefined if it is not installed. */
+  setState(
+    id: string,
+    state: 'enabled' | 'disabled',
+    change: { at: number; subscriptions: Subscription[]; call?: LifecycleCall },
+  ): Promise<InstallationRow | undefined>;
+  /** Replaces the grant in force; tokens move to the new one and lose what it does not cover. */
+  setGrant(
+    id: string,
+    grant: { id: string; scopes: string[]; resources: string[] | null },
+    change: GrantChange & { call?: LifecycleCall },
+  ): Promise<InstallationRow | undefined>;
+  /** Rewrites what each installation is told of, after the platform definition has changed. */
+  replaceSubscriptions(installationId: string, subscriptions: Subscription[], at: number): Promise<void>;
+  /** Whether the subscriptions were made from this platform definition; remembers it. */
+  isPlatformKnown(digest: string): Promise<boolean>;
+  rememberPlatform(digest: string): Promise<void>;
+}
+
+export interface GrantChange {
+  at: number;
+  subscriptions: Subscription[];
+}
+
+/** Lifecycle calls are made one at a time per installation, whichever process makes them. */
+export interface LifecycleStore {
+  /** False if a call to this installation is under way and its hold has not run out. */
+  hold(installationId: string, holder: string, now: number, until: number): Promise<boolean>;
+  release(installationId: string, holder: string): Promise<void>;
+  /** The oldest call owed to each installation, if it is due. */
+  due(now: number, limit: number): Promise<LifecycleCall[]>;
+  nextDueAt(): Promise<number | undefined>;
+  /** Undefined when it was superseded meanwhile. */
+  findOwed(id: string): Promise<LifecycleCall | undefined>;
+  /** Ends the call, or moves it; the exchange is kept either way. */
+  record(
+    callId: string,
+    result: { state: 'done' | 'failed' } | { state: 'owed'; dueAt: number },
+    exchange: ExchangeRecord,
+  ): Promise<void>;
+  /** An exchange that belongs to no owed call: the install handshake. */
+  addExchange(exchange: ExchangeRecord): Promise<void>;
+  exchanges(installationId: string, limit: number): Promise<ExchangeRecord[]>;
+}
+
+export interface ClientStore {
+  find(id: string): Promise<ClientRow | undefined>;
+}
+
+export interface TokenStore {
+  mint(token: AccessTokenRow): Promise<void>;
+  /** One indexed join: token, grant, client and installation as they are now. */
+  check(tokenHash: Buffer): Promise<TokenCheck | undefined>;
+  revoke(tokenHash: Buffer, at: number): Promise<void>;
+}
+
+export interface EventStore {
+  /**
+   * Event and outbox rows in one transaction; a batch is all or nothing.
+   * @returns the ids, those of the first time for what was published before under the same key.
+   * @throws idempotency_conflict if a key was used for another body
+   */
+  publish(events: EventRow[]): Promise<string[]>;
+  /**
+   * The same inside the caller's own open transaction; nothing is published unless that commits.
+   * @throws transaction_unusable if the handle is not a transaction on Mortise's own database.
+   */
+  publishWithin(transaction: unknown, events: EventRow[]): string[];
+  find(id: string): Promise<EventRow | undefined>;
+  /**
+   * Turns published events into deliveries, found by the presence of outbox rows.
+   * @param expiresAfterMs how long a delivery is owed.
+   */
+  fanOut(limit: number, now: number, expiresAfterMs: number): Promise<{ installations: string[]; events: number }>;
+}
+
+export interface DeliveryStore {
+  /** Every installation that is owed something, with the earliest time something is due. */
+  lanes(): Promise<{ installationId: string; dueAt: number }[]>;
+  /** The head of one installation's queue: what is due, oldest first, and when the next one is. */
+  window(
+    installationId: string,
+    now: number,
+    limit: number,
+  ): Promise<{ due: OwedDelivery[]; nextDueAt: number | undefined }>;
+  /** Event, webhook, installation and grant as they are at this moment. */
+  forAttempt(owed: OwedDelivery): Promise<DeliveryForAttempt | undefined>;
+  /** Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. */
+  isCurrent(installationId: string, epoch: number): boolean;
+  /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
+  record(attempts: AttemptRecord[]): Promise<void>;
+  find(id: string): Promise<DeliveryView | undefined>;
+  list(filter: DeliveryFilter): Promise<Page<Delivery>>;
+}
+
+export interface EngineStore {
+  /** The right to run the engine on this database, held by an OS-level lock; undefined if another process has it. */
+  tryLock(): { release(): void } | undefined;
+  /** Whether another connection has committed since the last call; costs about a microsecond. */
+  hasForeignChanges(): boolean;
+}
