@@ -35,7 +35,9 @@ export function canonicalRequest(method: string, url: string, baseUrl?: string):
 
 /** `qsh`: lower-case hex SHA-256 of the canonical request. */
 export function queryStringHash(method: string, url: string, baseUrl?: string): string {
-  return createHash('sha256').update(canonicalRequest(method, url, baseUrl)).digest('hex');
+  return createHash('sha256')
+    .update(canonicalRequest(method, url, baseUrl))
+    .digest('hex');
 }
 
 function stripOrigin(url: string): string {
@@ -43,13 +45,16 @@ function stripOrigin(url: string): string {
 }
 
 function pathOf(baseUrl: string): string {
-  return stripOrigin(baseUrl).replace(/[?#].*$/s, '').replace(/\/+$/, '');
+  return stripOrigin(baseUrl)
+    .replace(/[?#].*$/s, '')
+    .replace(/\/+$/, '');
 }
 
 function canonicalPath(path: string, basePath: string): string {
   const below = path.startsWith(basePath) ? path.slice(basePath.length) : path;
-  const trimmed = below.length > 1 && below.endsWith('/') ? below.slice(0, -1) : below;
-  return (trimmed || '/').replaceAll('&', '%26');
+  const rooted = below.startsWith('/') ? below : `/${below}`;
+  const trimmed = rooted.length > 1 && rooted.endsWith('/') ? rooted.slice(0, -1) : rooted;
+  return trimmed.replaceAll('&', '%26');
 }
 
 function canonicalQuery(query: string): string {
@@ -130,7 +135,10 @@ export function verifyHs256(
   }
   if (typeof claims.exp !== 'number') return { reason: 'The JWT has no exp.' };
   const issuedAt = typeof claims.iat === 'number' ? claims.iat : expected.nowSeconds;
-  if (claims.exp - issuedAt > LONGEST_SECONDS || claims.exp - expected.nowSeconds > LONGEST_SECONDS) {
+  if (
+    claims.exp - issuedAt > LONGEST_SECONDS ||
+    claims.exp - expected.nowSeconds > LONGEST_SECONDS
+  ) {
     return { reason: 'The JWT lives longer than an hour.' };
   }
   if (claims.qsh !== expected.qsh) {

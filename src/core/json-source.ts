@@ -20,14 +20,21 @@ const DEEPEST = 64;
 export function parseJson(input: string): JsonSource | { fault: Fault } {
   const text = input.charCodeAt(0) === 0xfeff ? input.slice(1) : input;
   if (nesting(text) > DEEPEST) {
-    return { fault: fault('json_too_deep', `The document is nested deeper than ${DEEPEST} levels.`) };
+    return {
+      fault: fault('json_too_deep', `The document is nested deeper than ${DEEPEST} levels.`),
+    };
   }
   let ast: DocumentNode;
   let value: unknown;
   try {
     ast = parse(text, { mode: 'json', ranges: true });
   } catch (error) {
-    return { fault: explainSyntax(text, error as Error & { line?: number; column?: number; offset?: number }) };
+    return {
+      fault: explainSyntax(
+        text,
+        error as Error & { line?: number; column?: number; offset?: number },
+      ),
+    };
   }
   try {
     value = JSON.parse(text);
@@ -104,28 +111,68 @@ function explainSyntax(
   const before = text.slice(0, offset).trimEnd();
   if (text.trim() === '') return fault('json_empty', 'The document is empty.', at);
   if (offset === 0 && /^\s*</.test(text)) {
-    return fault('json_html', 'This is an HTML or XML page, not JSON.', at, 'Is the address right? Does it need a sign-in?');
+    return fault(
+      'json_html',
+      'This is an HTML or XML page, not JSON.',
+      at,
+      'Is the address right? Does it need a sign-in?',
+    );
   }
   if (next === '//' || next === '/*') {
     return fault('json_comment', 'JSON has no comments.', at, 'Remove it.');
   }
   if ((next[0] === '}' || next[0] === ']') && before.endsWith(',')) {
-    return fault('json_trailing_comma', `There is a comma before "${next[0]}".`, at, 'Remove the comma.');
+    return fault(
+      'json_trailing_comma',
+      `There is a comma before "${next[0]}".`,
+      at,
+      'Remove the comma.',
+    );
   }
   if (text.startsWith('{{', before.length) || /^\{\{|^\$\{/.test(text.slice(offset, offset + 2))) {
-    return fault('json_template', 'This is a template that was never rendered.', at, 'Serve the rendered descriptor.');
+    return fault(
+      'json_template',
+      'This is a template that was never rendered.',
+      at,
+      'Serve the rendered descriptor.',
+    );
   }
   if (isComplete(before)) {
-    return fault('json_second_value', 'A second value follows the first one.', at, 'Keep only one value in the document.');
+    return fault(
+      'json_second_value',
+      'A second value follows the first one.',
+      at,
+      'Keep only one value in the document.',
+    );
   }
   if (offset >= text.trimEnd().length - 1 && /end of input/.test(error.message)) {
-    return fault('json_truncated', 'The document ends before its value does.', at, 'Something is missing at the end: a quote, "}" or "]".');
+    return fault(
+      'json_truncated',
+      'The document ends before its value does.',
+      at,
+      'Something is missing at the end: a quote, "}" or "]".',
+    );
   }
-  if (/Unexpected token (String|Number|LBrace|LBracket|Boolean|Null|True|False)/.test(error.message) && !/[:,[{]$/.test(before)) {
+  if (
+    /Unexpected token (String|Number|LBrace|LBracket|Boolean|Null|True|False)/.test(
+      error.message,
+    ) &&
+    !/[:,[{]$/.test(before)
+  ) {
     const missing = /"$/.test(before) && lastIsName(before) ? 'colon' : 'comma';
-    return fault('json_syntax', `A ${missing} is missing before this.`, at, 'Add it. Nothing after this place was checked.');
+    return fault(
+      'json_syntax',
+      `A ${missing} is missing before this.`,
+      at,
+      'Add it. Nothing after this place was checked.',
+    );
   }
-  return fault('json_syntax', `This is not JSON: ${error.message.replace(/ \(\d+:\d+\)$/, '').replace(/\.$/, '')}.`, at, 'Nothing after this place was checked.');
+  return fault(
+    'json_syntax',
+    `This is not JSON: ${error.message.replace(/ \(\d+:\d+\)$/, '').replace(/\.$/, '')}.`,
+    at,
+    'Nothing after this place was checked.',
+  );
 }
 
 function isComplete(text: string): boolean {

@@ -5,11 +5,23 @@ const TLS_CODES: Record<string, [code: string, message: string]> = {
   CERT_NOT_YET_VALID: ['tls_not_yet_valid', 'The TLS certificate is not valid yet.'],
   ERR_TLS_CERT_ALTNAME_INVALID: ['tls_wrong_host', 'The TLS certificate belongs to another host.'],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['tls_self_signed', 'The TLS certificate is self-signed.'],
-  SELF_SIGNED_CERT_IN_CHAIN: ['tls_self_signed', 'The TLS certificate chain ends in a self-signed certificate.'],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['tls_untrusted', 'The TLS certificate chain is incomplete or not trusted.'],
+  SELF_SIGNED_CERT_IN_CHAIN: [
+    'tls_self_signed',
+    'The TLS certificate chain ends in a self-signed certificate.',
+  ],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
+    'tls_untrusted',
+    'The TLS certificate chain is incomplete or not trusted.',
+  ],
   UNABLE_TO_GET_ISSUER_CERT: ['tls_untrusted', 'The issuer of the TLS certificate is not trusted.'],
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['tls_untrusted', 'The issuer of the TLS certificate is not trusted.'],
-  EPROTO: ['tls_failed', 'The TLS handshake failed: the other side does not speak TLS here, or no common version.'],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
+    'tls_untrusted',
+    'The issuer of the TLS certificate is not trusted.',
+  ],
+  EPROTO: [
+    'tls_failed',
+    'The TLS handshake failed: the other side does not speak TLS here, or no common version.',
+  ],
 };
 
 const NETWORK_CODES: Record<string, [code: string, message: string]> = {
@@ -22,15 +34,24 @@ const NETWORK_CODES: Record<string, [code: string, message: string]> = {
   ETIMEDOUT: ['connect_timeout', 'No connection was made in time.'],
   UND_ERR_HEADERS_TIMEOUT: ['timeout', 'The connection was made, but no answer began in time.'],
   UND_ERR_BODY_TIMEOUT: ['timeout', 'The answer began, but did not go on in time.'],
-  UND_ERR_SOCKET: ['connection_closed', 'The connection was closed before the answer was complete.'],
+  UND_ERR_SOCKET: [
+    'connection_closed',
+    'The connection was closed before the answer was complete.',
+  ],
   ECONNRESET: ['connection_closed', 'The connection was closed before the answer was complete.'],
   EPIPE: ['connection_closed', 'The connection was closed before the answer was complete.'],
   UND_ERR_HEADERS_OVERFLOW: ['bad_response', 'The headers of the answer are too large.'],
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['connection_closed', 'The answer is shorter than it announced.'],
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: [
+    'connection_closed',
+    'The answer is shorter than it announced.',
+  ],
 };
 
 /** @returns a stable code and a sentence; an unknown error keeps its own words. */
-export function outboundFailure(error: Error & { code?: string }): { code: string; message: string } {
+export function outboundFailure(error: Error & { code?: string }): {
+  code: string;
+  message: string;
+} {
   // Several addresses tried and none reached: the first one's reason stands for all.
   const first: { code?: string } = error instanceof AggregateError ? error.errors[0] : error;
   const code = first?.code ?? '';

@@ -38,7 +38,11 @@ export interface OutboundTimeouts {
   totalMs: number;
 }
 
-export const OUTBOUND_TIMEOUTS: OutboundTimeouts = { connectMs: 3_000, headersMs: 10_000, totalMs: 15_000 };
+export const OUTBOUND_TIMEOUTS: OutboundTimeouts = {
+  connectMs: 3_000,
+  headersMs: 10_000,
+  totalMs: 15_000,
+};
 
 export interface Outbound {
   send(request: OutboundRequest): Promise<OutboundAnswer>;
@@ -89,14 +93,18 @@ export function createOutbound(
       return exchange(poolOf(url.origin), url, request, timeouts.totalMs);
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      const open = [...pools.values()];
       pools.clear();
+      await Promise.all(open.map((pool) => pool.destroy()));
     },
   };
 }
 
 /** What can be said of a URL before anything is resolved. */
-function refuseUrl(text: string, policy: OutboundPolicy): { code: string; message: string } | undefined {
+function refuseUrl(
+  text: string,
+  policy: OutboundPolicy,
+): { code: string; message: string } | undefined {
   if (!URL.canParse(text)) {
     return { code: 'url_invalid', message: `"${text}" is not an absolute URL.` };
   }
@@ -165,7 +173,12 @@ class Deadline extends Error {
 class Withheld extends Error {}
 class ReadEnough extends Error {}
 
-function exchange(pool: Pool, url: URL, request: OutboundRequest, totalMs: number): Promise<OutboundAnswer> {
+function exchange(
+  pool: Pool,
+  url: URL,
+  request: OutboundRequest,
+  totalMs: number,
+): Promise<OutboundAnswer> {
   return new Promise((done) => {
     const started = performance.now();
     const elapsed = () => Math.round(performance.now() - started);
@@ -182,14 +195,22 @@ function exchange(pool: Pool, url: URL, request: OutboundRequest, totalMs: numbe
       clearTimeout(deadline);
       done(answer);
     };
-    const fail = (error: Error) => finish({ kind: 'failure', durationMs: elapsed(), ...outboundFailure(error) });
+    const fail = (error: Error) =>
+      finish({ kind: 'failure', durationMs: elapsed(), ...outboundFailure(error) });
     const deadline = setTimeout(() => {
       const error = new Deadline(`There was no complete answer within ${totalMs / 1000} s.`);
       controller?.abort(error);
       fail(error);
     }, totalMs);
     const succeed = (isTruncated: boolean) =>
-      finish({ kind: 'answer', status, headers, body: Buffer.concat(chunks), isTruncated, durationMs: elapsed() });
+      finish({
+        kind: 'answer',
+        status,
+        headers,
+        body: Buffer.concat(chunks),
+        isTruncated,
+        durationMs: elapsed(),
+      });
 
     pool.dispatch(
       {

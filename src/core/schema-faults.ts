@@ -11,7 +11,11 @@ const ECHOES = new Set(['if', 'anyOf', 'oneOf', 'allOf', 'propertyNames']);
  * @param source where the document came from, for line and column.
  * @param codePrefix of the document: `descriptor` gives `descriptor_required`.
  */
-export function schemaFaults(errors: ErrorObject[], source: JsonSource, codePrefix: string): Fault[] {
+export function schemaFaults(
+  errors: ErrorObject[],
+  source: JsonSource,
+  codePrefix: string,
+): Fault[] {
   const detailed = errors.some((e) => !ECHOES.has(e.keyword))
     ? errors.filter((e) => !ECHOES.has(e.keyword))
     : errors;
@@ -58,23 +62,39 @@ function sentence(error: ErrorObject): [message: string, hint?: string] {
   const { params } = error;
   switch (error.keyword) {
     case 'required':
-      return [`"${params.missingProperty}" is missing${what === '' ? '' : ` in "${what}"`}.`, 'Add it.'];
+      return [
+        `"${params.missingProperty}" is missing${what === '' ? '' : ` in "${what}"`}.`,
+        'Add it.',
+      ];
     case 'additionalProperties': {
       const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
-      return [`"${params.additionalProperty}" is not known here.`, didYouMean(params.additionalProperty, known) ?? allowed(known)];
+      return [
+        `"${params.additionalProperty}" is not known here.`,
+        didYouMean(params.additionalProperty, known) ?? allowed(known),
+      ];
     }
     case 'type': {
-      const found = error.data === null ? 'null' : Array.isArray(error.data) ? 'a list' : kind(typeof error.data);
+      const found =
+        error.data === null
+          ? 'null'
+          : Array.isArray(error.data)
+            ? 'a list'
+            : kind(typeof error.data);
       return [`"${what}" must be ${kinds(params.type)}, not ${found}.`];
     }
     case 'enum': {
       const values = (params.allowedValues as unknown[]).map(String);
-      return [`${quote(error.data)} is not allowed for "${what}".`, suggestion(String(error.data), values)];
+      return [
+        `${quote(error.data)} is not allowed for "${what}".`,
+        suggestion(String(error.data), values),
+      ];
     }
     case 'const':
       return [`"${what}" must be ${quote(params.allowedValue)}.`];
     case 'pattern':
-      return [`${quote(error.propertyName ?? error.data)} does not have the form ${params.pattern}.`];
+      return [
+        `${quote(error.propertyName ?? error.data)} does not have the form ${params.pattern}.`,
+      ];
     case 'minLength':
       return [`"${what}" is empty.`, 'Fill it in.'];
     case 'maxLength':
@@ -89,7 +109,9 @@ function suggestion(given: string, known: string[]): string {
 }
 
 function allowed(names: string[]): string | undefined {
-  return names.length === 0 ? undefined : `Allowed: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}.`;
+  return names.length === 0
+    ? undefined
+    : `Allowed: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}.`;
 }
 
 function lastName(pointer: string): string {
@@ -110,5 +132,15 @@ function kinds(type: string | string[]): string {
 }
 
 function kind(type: string): string {
-  return { array: 'a list', object: 'an object', string: 'a string', number: 'a number', integer: 'a whole number', boolean: 'true or false', null: 'null' }[type] ?? type;
+  return (
+    {
+      array: 'a list',
+      object: 'an object',
+      string: 'a string',
+      number: 'a number',
+      integer: 'a whole number',
+      boolean: 'true or false',
+      null: 'null',
+    }[type] ?? type
+  );
 }

@@ -30,8 +30,14 @@ export class SecretBox {
     const iv = randomBytes(12);
     const cipher = createCipheriv('aes-256-gcm', this.#current.key, iv);
     cipher.setAAD(Buffer.from(row));
-    const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-    return [VERSION, this.#current.id, iv.toString('base64url'), sealed.toString('base64url')].join('.');
+    const sealed = Buffer.concat([
+      cipher.update(plain, 'utf8'),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
+    return [VERSION, this.#current.id, iv.toString('base64url'), sealed.toString('base64url')].join(
+      '.',
+    );
   }
 
   /** @throws secret_unreadable if no known key sealed it, or it was sealed for another row. */
@@ -46,7 +52,9 @@ export class SecretBox {
     decipher.setAAD(Buffer.from(row));
     decipher.setAuthTag(bytes.subarray(-16));
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8');
+      return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString(
+        'utf8',
+      );
     } catch (cause) {
       throw unreadable('It was changed, or belongs to another row.', cause);
     }

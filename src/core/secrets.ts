@@ -1,5 +1,11 @@
 // Random secrets, their hashes, and comparing them without telling by the time it takes.
-import { createHash, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createHash,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
 /** 256 random bits as 43 characters of [A-Za-z0-9_-], so that no encoding of them is ambiguous. */
 export function randomSecret(prefix = ''): string {

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
-import { MortiseError, type Fault, describeFault } from '../core/errors.ts';
+import { describeFault, type Fault, MortiseError } from '../core/errors.ts';
 import { escapePointer, type JsonSource, parseJson } from '../core/json-source.ts';
 import { schemaFaults } from '../core/schema-faults.ts';
-import { didYouMean } from '../core/suggest.ts';
 import { readSchema } from '../core/schemas.ts';
+import { didYouMean } from '../core/suggest.ts';
 import type { JsonSchema, PlatformDefinition, SignatureKind } from './definition.ts';
 import { compileModules } from './modules.ts';
 import { checkFields, readFields } from './payload-fields.ts';
@@ -29,7 +29,10 @@ export function compilePlatform(text: string, name = 'platform definition'): Pla
     readSchema('platform.schema.json'),
   );
   if (!validateShape(source.value)) {
-    throw platformInvalid(name, schemaFaults(validateShape.errors as ErrorObject[], source, 'platform'));
+    throw platformInvalid(
+      name,
+      schemaFaults(validateShape.errors as ErrorObject[], source, 'platform'),
+    );
   }
   const definition = source.value as PlatformDefinition;
   const compiler = new DefinitionCompiler(definition, source);
@@ -49,7 +52,13 @@ class DefinitionCompiler {
     this.#definition = definition;
     this.#source = source;
     this.#scopes = compileScopes(definition);
-    this.#ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, strictRequired: false, verbose: true });
+    this.#ajv = new Ajv({
+      allErrors: true,
+      strict: true,
+      strictTypes: false,
+      strictRequired: false,
+      verbose: true,
+    });
     addFormats.default(this.#ajv);
     this.#ajv.addKeyword({ keyword: 'x-open', schemaType: 'boolean' });
     this.#ajv.addKeyword({ keyword: 'x-scope', schemaType: 'string' });
@@ -85,7 +94,12 @@ class DefinitionCompiler {
 
   #checkScope(name: string, pointer: string): void {
     if (this.#scopes.all.has(name)) return;
-    this.#fault(pointer, 'platform_scope_unknown', `"${name}" is not a scope of this platform.`, didYouMean(name, this.#scopes.all.keys()));
+    this.#fault(
+      pointer,
+      'platform_scope_unknown',
+      `"${name}" is not a scope of this platform.`,
+      didYouMean(name, this.#scopes.all.keys()),
+    );
   }
 
   #checkModules(): void {
@@ -94,7 +108,11 @@ class DefinitionCompiler {
       for (const alias of [name, ...(module.aliases ?? [])]) {
         const owner = owners.get(alias);
         if (owner) {
-          this.#fault(`/modules/${escapePointer(name)}`, 'platform_alias_taken', `"${alias}" already names the module type "${owner}".`);
+          this.#fault(
+            `/modules/${escapePointer(name)}`,
+            'platform_alias_taken',
+            `"${alias}" already names the module type "${owner}".`,
+          );
         }
         owners.set(alias, name);
       }
@@ -123,16 +141,30 @@ class DefinitionCompiler {
       const at = `/events/${escapePointer(type)}`;
       this.#checkScope(event.scope, `${at}/scope`);
       if (event.resource && !this.#definition.resources?.[event.resource]) {
-        this.#fault(`${at}/resource`, 'platform_resource_unknown', `"${event.resource}" is not one of "resources".`, didYouMean(event.resource, Object.keys(this.#definition.resources ?? {})));
+        this.#fault(
+          `${at}/resource`,
+          'platform_resource_unknown',
+          `"${event.resource}" is not one of "resources".`,
+          didYouMean(event.resource, Object.keys(this.#definition.resources ?? {})),
+        );
       }
-      for (const { pointer, code, message, hint } of checkFields(event.payload, `${at}/payload`, isScope, this.#resolve)) {
+      for (const { pointer, code, message, hint } of checkFields(
+        event.payload,
+        `${at}/payload`,
+        isScope,
+        this.#resolve,
+      )) {
         this.#fault(pointer, code, message, hint);
       }
       const fits = this.#compileSchema(event.payload, `${at}/payload`);
       if (!fits) continue;
       if (!fits(event.example)) {
         for (const error of fits.errors ?? []) {
-          this.#fault(`${at}/example${error.instancePath}`, 'platform_example', `The example does not fit the payload schema: ${error.message}.`);
+          this.#fault(
+            `${at}/example${error.instancePath}`,
+            'platform_example',
+            `The example does not fit the payload schema: ${error.message}.`,
+          );
         }
       }
       events.set(type, { ...event, type, fits, fields: readFields(event.payload, this.#resolve) });
@@ -152,13 +184,24 @@ class DefinitionCompiler {
     try {
       return this.#ajv.compile({ ...schema, definitions: this.#definition.definitions ?? {} });
     } catch (error) {
-      this.#fault(pointer, 'platform_schema', `This is not a usable JSON Schema: ${(error as Error).message}.`);
+      this.#fault(
+        pointer,
+        'platform_schema',
+        `This is not a usable JSON Schema: ${(error as Error).message}.`,
+      );
       return undefined;
     }
   }
 
   #fault(pointer: string, code: string, message: string, hint?: string): void {
-    this.faults.push({ code, message, hint, pointer, ...this.#source.locate(pointer), severity: 'error' });
+    this.faults.push({
+      code,
+      message,
+      hint,
+      pointer,
+      ...this.#source.locate(pointer),
+      severity: 'error',
+    });
   }
 }
 

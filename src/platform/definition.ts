@@ -9,7 +9,11 @@ export interface PlatformDefinition {
   scopes: Record<string, ScopeDefinition>;
   events: Record<string, EventTypeDefinition>;
   modules?: Record<string, ModuleDefinition>;
-  descriptors?: { scopeCase?: 'exact' | 'any'; missingScopes?: 'none' | 'all'; signedInstall?: boolean };
+  descriptors?: {
+    scopeCase?: 'exact' | 'any';
+    missingScopes?: 'none' | 'all';
+    signedInstall?: boolean;
+  };
   webhooks?: { body?: BodyShape; signatures?: SignatureKind[] };
   oauth?: { aliases?: { authorize?: string; token?: string }; accessTokenSeconds?: number };
   api?: { method: string; path: string; scope: string; resource?: string }[];

@@ -34,7 +34,16 @@ const SAME_PLACE_LISTS = ['allOf', 'anyOf', 'oneOf'] as const;
 const SAME_PLACE = ['then', 'else'] as const;
 /** Keywords under which redaction does not look, so that no scope may hide there. */
 const BLIND_LISTS = ['anyOf', 'oneOf'] as const;
-const BLIND = ['not', 'if', 'then', 'else', 'additionalProperties', 'additionalItems', 'contains', 'propertyNames'] as const;
+const BLIND = [
+  'not',
+  'if',
+  'then',
+  'else',
+  'additionalProperties',
+  'additionalItems',
+  'contains',
+  'propertyNames',
+] as const;
 const BLIND_MAPS = ['patternProperties', 'dependencies'] as const;
 
 export function isSchema(value: unknown): value is JsonSchema {
@@ -45,13 +54,19 @@ export function isSchema(value: unknown): value is JsonSchema {
  * Reads a payload schema.
  * @param resolve turns a `$ref` into a schema of the same definition.
  */
-export function readFields(root: JsonSchema, resolve: (ref: string) => JsonSchema | undefined): FieldNode {
+export function readFields(
+  root: JsonSchema,
+  resolve: (ref: string) => JsonSchema | undefined,
+): FieldNode {
   const ids = new Map<JsonSchema, number>();
   const nodes = new Map<string, FieldNode>();
 
   function nodeOf(schemas: JsonSchema[]): FieldNode {
     const all = samePlace(schemas, resolve);
-    const key = [...all].map((s) => idOf(s)).sort().join(' ');
+    const key = [...all]
+      .map((s) => idOf(s))
+      .sort()
+      .join(' ');
     const known = nodes.get(key);
     if (known) return known;
     const node: FieldNode = { isOpen: false, properties: new Map(), items: undefined };
@@ -60,7 +75,9 @@ export function readFields(root: JsonSchema, resolve: (ref: string) => JsonSchem
     const items: JsonSchema[] = [];
     for (const facet of all) {
       if (facet['x-open'] === true) node.isOpen = true;
-      for (const [name, schema] of Object.entries(isSchema(facet.properties) ? facet.properties : {})) {
+      for (const [name, schema] of Object.entries(
+        isSchema(facet.properties) ? facet.properties : {},
+      )) {
         named.set(name, [...(named.get(name) ?? []), isSchema(schema) ? schema : {}]);
       }
       if (isSchema(facet.items)) items.push(facet.items);
@@ -72,7 +89,9 @@ export function readFields(root: JsonSchema, resolve: (ref: string) => JsonSchem
 
   function fieldOf(schemas: JsonSchema[]): Field {
     const all = samePlace(schemas, resolve);
-    const scopes = [...all].map((s) => s['x-scope']).filter((s): s is string => typeof s === 'string');
+    const scopes = [...all]
+      .map((s) => s['x-scope'])
+      .filter((s): s is string => typeof s === 'string');
     return { scopes: [...new Set(scopes)], node: nodeOf(schemas) };
   }
 
@@ -105,22 +124,43 @@ export function checkFields(
     const scope = schema['x-scope'];
     if (scope !== undefined) {
       if (typeof scope !== 'string' || !isScope(scope)) {
-        faults.push({ pointer: `${at}/x-scope`, code: 'platform_scope_unknown', message: `${JSON.stringify(scope)} is not a scope of this platform.` });
+        faults.push({
+          pointer: `${at}/x-scope`,
+          code: 'platform_scope_unknown',
+          message: `${JSON.stringify(scope)} is not a scope of this platform.`,
+        });
       }
       if (place.isRoot) {
-        faults.push({ pointer: `${at}/x-scope`, code: 'platform_x_scope_misplaced', message: 'A whole payload cannot be left out by x-scope.', hint: 'Use the "scope" of the event.' });
+        faults.push({
+          pointer: `${at}/x-scope`,
+          code: 'platform_x_scope_misplaced',
+          message: 'A whole payload cannot be left out by x-scope.',
+          hint: 'Use the "scope" of the event.',
+        });
       }
       if (place.isBlind) faults.push(blind(`${at}/x-scope`, 'x-scope'));
     }
-    if (place.isBlind && schema['x-open'] !== undefined) faults.push(blind(`${at}/x-open`, 'x-open'));
+    if (place.isBlind && schema['x-open'] !== undefined)
+      faults.push(blind(`${at}/x-open`, 'x-open'));
     if (Array.isArray(schema.items)) {
-      faults.push({ pointer: `${at}/items`, code: 'platform_tuple', message: 'A list of schemas under "items" cannot be redacted.', hint: 'Describe every element by one schema.' });
+      faults.push({
+        pointer: `${at}/items`,
+        code: 'platform_tuple',
+        message: 'A list of schemas under "items" cannot be redacted.',
+        hint: 'Describe every element by one schema.',
+      });
     }
     checkRequired(schema, at);
     if (typeof schema.$ref === 'string') {
       const target = resolve(schema.$ref);
       if (target) visit(target, schema.$ref.slice(1), place);
-      else faults.push({ pointer: `${at}/$ref`, code: 'platform_ref_unknown', message: `"${schema.$ref}" refers to nothing.`, hint: 'Refer to #/definitions/NAME of this document.' });
+      else
+        faults.push({
+          pointer: `${at}/$ref`,
+          code: 'platform_ref_unknown',
+          message: `"${schema.$ref}" refers to nothing.`,
+          hint: 'Refer to #/definitions/NAME of this document.',
+        });
     }
     listOf(schema.allOf).forEach((branch, i) => {
       visit(branch, `${at}/allOf/${i}`, place);
@@ -151,7 +191,8 @@ export function checkFields(
     const required = new Set<string>();
     const named = new Map<string, JsonSchema[]>();
     for (const facet of samePlace([schema], resolve)) {
-      for (const name of Array.isArray(facet.required) ? facet.required : []) required.add(String(name));
+      for (const name of Array.isArray(facet.required) ? facet.required : [])
+        required.add(String(name));
       for (const [name, property] of entriesOf(facet.properties)) {
         named.set(name, [...(named.get(name) ?? []), property]);
       }
@@ -206,5 +247,7 @@ function listOf(value: unknown): JsonSchema[] {
 }
 
 function entriesOf(value: unknown): [string, JsonSchema][] {
-  return isSchema(value) ? Object.entries(value).filter((e): e is [string, JsonSchema] => isSchema(e[1])) : [];
+  return isSchema(value)
+    ? Object.entries(value).filter((e): e is [string, JsonSchema] => isSchema(e[1]))
+    : [];
 }

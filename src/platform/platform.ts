@@ -1,6 +1,11 @@
 // A compiled platform definition: what everything else asks about scopes, events, contexts and modules.
 import type { ValidateFunction } from 'ajv';
-import type { BodyShape, EventTypeDefinition, PlatformDefinition, SignatureKind } from './definition.ts';
+import type {
+  BodyShape,
+  EventTypeDefinition,
+  PlatformDefinition,
+  SignatureKind,
+} from './definition.ts';
 import type { Modules } from './modules.ts';
 import type { FieldNode } from './payload-fields.ts';
 import type { Scopes } from './scopes.ts';

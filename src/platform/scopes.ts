@@ -49,13 +49,16 @@ export function compileScopes(definition: PlatformDefinition): Scopes {
   return {
     all,
     closure,
-    find: (name) => (all.has(name) ? name : anyCase ? byLowerCase.get(name.toLowerCase()) : undefined),
+    find: (name) =>
+      all.has(name) ? name : anyCase ? byLowerCase.get(name.toLowerCase()) : undefined,
     covers: (granted, needed) => closure(granted).has(needed),
     within(wanted, granted) {
       const allowed = closure(granted);
       const kept = wanted.filter((name) => allowed.has(name));
       const keptClosure = closure(kept);
-      const fallback = [...closure(wanted)].filter((name) => allowed.has(name) && !keptClosure.has(name));
+      const fallback = [...closure(wanted)].filter(
+        (name) => allowed.has(name) && !keptClosure.has(name),
+      );
       return [...kept, ...fallback];
     },
   };

@@ -13,6 +13,8 @@ export interface InstallationRow {
   /** Grows with every change that the gate in front of a delivery must see. */
   epoch: number;
   descriptorUrl: string | null;
+  /** Character for character as the descriptor in force has it. */
+  baseUrl: string | null;
   /** The descriptor in force, as JSON text; null until the first install is acknowledged. */
   descriptor: string | null;
   descriptorDigest: string | null;
@@ -42,6 +44,7 @@ export interface HandshakeProposal {
   scopes: string[];
   resources: string[] | null;
   descriptorUrl: string | null;
+  baseUrl: string;
   descriptor: string;
   descriptorDigest: string;
   candidateSecrets: string;

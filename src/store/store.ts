@@ -51,9 +51,15 @@ export interface InstallationStore {
   /** Any installation of this add-on, in whatever context: who else uses the key. */
   findOthers(addonKey: string): Promise<InstallationRow[]>;
   /** Newest first, uninstalled ones only when asked for by state. */
-  list(query: { state?: InstallationState; after?: string; limit: number }): Promise<InstallationRow[]>;
+  list(query: {
+    state?: InstallationState;
+    after?: string;
+    limit: number;
+  }): Promise<InstallationRow[]>;
   /** The grant in force, with the webhooks under it. */
   findGrant(installationId: string): Promise<GrantRow | undefined>;
+  /** The grant of a handshake under way; undefined once it has ended. */
+  findHandshakeGrant(grantId: string): Promise<GrantRow | undefined>;
   findWebhooks(installationId: string): Promise<WebhookRow[]>;
   /**
    * Opens a handshake: makes the row if it is new, a grant that is in force for this handshake only, and
@@ -62,9 +68,14 @@ export interface InstallationStore {
    */
   beginHandshake(proposal: HandshakeProposal): Promise<HandshakeRow | undefined>;
   /** The add-on said 2xx: everything proposed comes into force, the previous grant ends, its tokens move over. */
-  acceptHandshake(id: string, change: GrantChange & { webhooks: WebhookRow[] }): Promise<InstallationRow>;
+  acceptHandshake(
+    id: string,
+    change: GrantChange & { webhooks: WebhookRow[]; call?: LifecycleCall },
+  ): Promise<InstallationRow>;
   /** It did not: grant and credentials of this handshake die, the candidate secret stays. */
   refuseHandshake(id: string, at: number): Promise<void>;
+  /** Refuses those whose deadline has passed: whoever ran them is gone. */
+  refuseForgottenHandshakes(now: number): Promise<void>;
   /** Ends grant, tokens and subscriptions, and owes the goodbye. False if it was uninstalled already. */
   uninstall(id: string, at: number, goodbye: LifecycleCall | undefined): Promise<boolean>;
   /** undefined if it is not installed. */
@@ -80,7 +91,11 @@ export interface InstallationStore {
     change: GrantChange & { call?: LifecycleCall },
   ): Promise<InstallationRow | undefined>;
   /** Rewrites what each installation is told of, after the platform definition has changed. */
-  replaceSubscriptions(installationId: string, subscriptions: Subscription[], at: number): Promise<void>;
+  replaceSubscriptions(
+    installationId: string,
+    subscriptions: Subscription[],
+    at: number,
+  ): Promise<void>;
   /** Whether the subscriptions were made from this platform definition; remembers it. */
   isPlatformKnown(digest: string): Promise<boolean>;
   rememberPlatform(digest: string): Promise<void>;
@@ -107,6 +122,8 @@ export interface LifecycleStore {
     result: { state: 'done' | 'failed' } | { state: 'owed'; dueAt: number },
     exchange: ExchangeRecord,
   ): Promise<void>;
+  /** The add-on declares no address for it any more: nothing is owed. */
+  drop(callId: string): Promise<void>;
   /** An exchange that belongs to no owed call: the install handshake. */
   addExchange(exchange: ExchangeRecord): Promise<void>;
   exchanges(installationId: string, limit: number): Promise<ExchangeRecord[]>;
@@ -140,7 +157,11 @@ export interface EventStore {
    * Turns published events into deliveries, found by the presence of outbox rows.
    * @param expiresAfterMs how long a delivery is owed.
    */
-  fanOut(limit: number, now: number, expiresAfterMs: number): Promise<{ installations: string[]; events: number }>;
+  fanOut(
+    limit: number,
+    now: number,
+    expiresAfterMs: number,
+  ): Promise<{ installations: string[]; events: number }>;
 }
 
 export interface DeliveryStore {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { canonicalRequest, queryStringHash, peekClaims } from '../../src/core/connect-jwt.ts';
+import { canonicalRequest, queryStringHash } from '../../src/core/connect-jwt.ts';
 import { readFixture } from '../helpers/fixture.ts';
 
 describe('qsh', () => {

@@ -39,16 +39,22 @@ export function deliveryStore(db: Database, writer: Writer): DeliveryStore {
   const nextDue = db.prepare<[string, number], { dueAt: number | null }>(
     'SELECT MIN(due_at) AS dueAt FROM deliveries WHERE installation_id = ? AND due_at > ?',
   );
-  const event = db.prepare<[string], EventRow>(`SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`);
+  const event = db.prepare<[string], EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`,
+  );
   const installation = db.prepare<[string], InstallationRow>(
     `SELECT ${installationColumns('i')} FROM installations i WHERE i.id = ?`,
   );
   const webhook = db.prepare<[string], WebhookRow>(
     'SELECT id, installation_id AS installationId, event, url, since, until FROM webhooks WHERE id = ?',
   );
-  const epoch = db.prepare<[string], number>('SELECT epoch FROM installations WHERE id = ?').pluck();
+  const epoch = db
+    .prepare<[string], number>('SELECT epoch FROM installations WHERE id = ?')
+    .pluck();
   const end = db.prepare('DELETE FROM deliveries WHERE id = ?');
-  const postpone = db.prepare('UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?');
+  const postpone = db.prepare(
+    'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?',
+  );
   const insertAttempt = db.prepare(
     `INSERT INTO attempts (delivery_id, number, at, duration_ms, outcome, status, reason, message,
        response_excerpt, url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type,

@@ -15,7 +15,9 @@ const INSTALLATIONS_PER_CHUNK = 500;
 export function eventStore(db: Database, writer: Writer, file: string): EventStore {
   const own = publisher(db);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
-  const find = db.prepare<[string], EventRow>(`SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`);
+  const find = db.prepare<[string], EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`,
+  );
   const fanOut = fanOutOperation(db);
   return {
     publish: (events) => writer.write(() => own(events)),
@@ -66,7 +68,13 @@ function publisher(db: Database) {
         if (before.bodyHash.equals(idempotency.bodyHash)) return before.eventId;
         throw idempotencyConflict(idempotency.key, before.eventId);
       }
-      insertKey.run(event.context, idempotency.key, event.id, idempotency.bodyHash, idempotency.expiresAt);
+      insertKey.run(
+        event.context,
+        idempotency.key,
+        event.id,
+        idempotency.bodyHash,
+        idempotency.expiresAt,
+      );
       sweepKeys.run(event.createdAt);
     }
     const { lastInsertRowid } = insertEvent.run(event);
@@ -93,12 +101,16 @@ function usableTransaction(transaction: unknown, file: string): Database {
     throw unusable('it is not a better-sqlite3 database handle');
   }
   if (!handle.inTransaction) throw unusable('no transaction is open on it');
-  const main = (handle.pragma('database_list') as { name: string; file: string }[]).find((d) => d.name === 'main');
+  const main = (handle.pragma('database_list') as { name: string; file: string }[]).find(
+    (d) => d.name === 'main',
+  );
   if (file === ':memory:' || !main || realpathSync(main.file || '.') !== realpathSync(file)) {
     throw unusable(`it is open on ${main?.file || 'another database'}, not on Mortise's own file`);
   }
   if ((handle.pragma('synchronous', { simple: true }) as number) < 2) {
-    throw unusable('its synchronous setting is not FULL, so a committed event could vanish at power loss');
+    throw unusable(
+      'its synchronous setting is not FULL, so a committed event could vanish at power loss',
+    );
   }
   return handle;
 }
@@ -152,9 +164,15 @@ function fanOutOperation(db: Database) {
     for (const event of waiting.all(limit)) {
       if (installations.size >= INSTALLATIONS_PER_CHUNK) break;
       const upTo =
-        chunkEnd.get(event.context, event.type, event.cursor, INSTALLATIONS_PER_CHUNK - 1)?.installationId ??
-        null;
-      const rows = insert.all({ seq: event.seq, now, expiresAt: now + expiresAfterMs, after: event.cursor, upTo });
+        chunkEnd.get(event.context, event.type, event.cursor, INSTALLATIONS_PER_CHUNK - 1)
+          ?.installationId ?? null;
+      const rows = insert.all({
+        seq: event.seq,
+        now,
+        expiresAt: now + expiresAfterMs,
+        after: event.cursor,
+        upTo,
+      });
       for (const row of rows) installations.add(row.installationId);
       if (upTo === null) remove.run(event.seq);
       else advance.run(upTo, event.seq);

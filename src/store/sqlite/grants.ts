@@ -28,15 +28,24 @@ export function grantStatements(db: Database) {
     `SELECT ${GRANT_COLUMNS} FROM oauth_grants
      WHERE installation_id = ? AND kind = 'installation' AND until IS NULL AND handshake_id IS NULL`,
   );
+  const ofHandshake = db.prepare<[string], RawGrant>(
+    `SELECT ${GRANT_COLUMNS} FROM oauth_grants WHERE id = ? AND until IS NULL AND handshake_id IS NOT NULL`,
+  );
   const insert = db.prepare(
     `INSERT INTO oauth_grants (id, client_id, installation_id, kind, scopes, resources, handshake_id, since)
      VALUES (@id, @clientId, @installationId, 'installation', @scopes, @resources, @handshakeId, @since)`,
   );
-  const end = db.prepare('UPDATE oauth_grants SET until = ?, ended_because = ? WHERE id = ? AND until IS NULL');
+  const end = db.prepare(
+    'UPDATE oauth_grants SET until = ?, ended_because = ? WHERE id = ? AND until IS NULL',
+  );
   const moveTokens = db.prepare('UPDATE oauth_access_tokens SET grant_id = ? WHERE grant_id = ?');
   return {
     findInForce(installationId: string): GrantRow | undefined {
       const raw = inForce.get(installationId);
+      return raw && readGrant(raw);
+    },
+    findOfHandshake(id: string): GrantRow | undefined {
+      const raw = ofHandshake.get(id);
       return raw && readGrant(raw);
     },
     insert(grant: {

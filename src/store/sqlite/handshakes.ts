@@ -5,6 +5,7 @@ import type { InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
+import { insertCallStatement } from './lifecycle.ts';
 import { subscriptionStatements } from './subscriptions.ts';
 import type { Writer } from './writer.ts';
 
@@ -14,6 +15,7 @@ interface RawHandshake {
   grant_id: string;
   oauth_secret_hash: Buffer;
   descriptor_url: string | null;
+  base_url: string;
   descriptor: string;
   descriptor_digest: string;
 }
@@ -21,9 +23,13 @@ interface RawHandshake {
 export function handshakeOperations(
   db: Database,
   writer: Writer,
-): Pick<InstallationStore, 'beginHandshake' | 'acceptHandshake' | 'refuseHandshake'> {
+): Pick<
+  InstallationStore,
+  'beginHandshake' | 'acceptHandshake' | 'refuseHandshake' | 'refuseForgottenHandshakes'
+> {
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
+  const insertCall = insertCallStatement(db);
   const find = db.prepare<[string], InstallationRow & { callHeldUntil: number | null }>(
     `SELECT ${installationColumns('i')}, i.call_held_until AS callHeldUntil FROM installations i WHERE i.id = ?`,
   );
@@ -50,26 +56,31 @@ export function handshakeOperations(
     `UPDATE lifecycle_calls SET state = 'superseded' WHERE installation_id = ? AND state = 'owed'`,
   );
   const insertHandshake = db.prepare(
-    `INSERT INTO handshakes (id, installation_id, grant_id, oauth_secret_hash, descriptor_url, descriptor,
+    `INSERT INTO handshakes (id, installation_id, grant_id, oauth_secret_hash, descriptor_url, base_url, descriptor,
        descriptor_digest, state, started_at, deadline)
-     VALUES (@id, @installationId, @grantId, @oauthSecretHash, @descriptorUrl, @descriptor,
+     VALUES (@id, @installationId, @grantId, @oauthSecretHash, @descriptorUrl, @baseUrl, @descriptor,
        @descriptorDigest, 'running', @at, @deadline)`,
   );
   const running = db.prepare<[string], RawHandshake>(
-    `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, descriptor, descriptor_digest
+    `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, base_url, descriptor, descriptor_digest
      FROM handshakes WHERE id = ? AND state = 'running'`,
   );
-  const overdue = db.prepare<[string], RawHandshake>(
+  const runningOf = db.prepare<[string], RawHandshake>(
     `SELECT id, installation_id, grant_id FROM handshakes WHERE installation_id = ? AND state = 'running'`,
   );
+  const forgotten = db.prepare<[number], RawHandshake>(
+    `SELECT id, installation_id, grant_id FROM handshakes WHERE state = 'running' AND deadline < ?`,
+  );
   const endHandshake = db.prepare('UPDATE handshakes SET state = ?, ended_at = ? WHERE id = ?');
-  const activateGrant = db.prepare('UPDATE oauth_grants SET handshake_id = NULL, since = ? WHERE id = ?');
+  const activateGrant = db.prepare(
+    'UPDATE oauth_grants SET handshake_id = NULL, since = ? WHERE id = ?',
+  );
   const activateClient = db.prepare(
     'UPDATE oauth_clients SET secret_hash = ?, enabled = 1 WHERE installation_id = ?',
   );
   const activateInstallation = db.prepare(
     `UPDATE installations SET state = 'enabled', epoch = epoch + 1, descriptor_url = @descriptor_url,
-       descriptor = @descriptor, descriptor_digest = @descriptor_digest,
+       base_url = @base_url, descriptor = @descriptor, descriptor_digest = @descriptor_digest,
        descriptor_version = descriptor_version + 1,
        acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
        call_holder = NULL, call_held_until = NULL,
@@ -82,7 +93,10 @@ export function handshakeOperations(
      WHERE id = @id`,
   );
 
-  function refuse(handshake: Pick<RawHandshake, 'id' | 'installation_id' | 'grant_id'>, at: number): void {
+  function refuse(
+    handshake: Pick<RawHandshake, 'id' | 'installation_id' | 'grant_id'>,
+    at: number,
+  ): void {
     endHandshake.run('refused', at, handshake.id);
     grants.end(handshake.grant_id, at, 'handshake_refused');
     afterRefusal.run({ id: handshake.installation_id, at });
@@ -96,7 +110,7 @@ export function handshakeOperations(
         if ((before?.epoch ?? null) !== proposal.expectedEpoch) return undefined;
         if (before) {
           if (before.callHeldUntil !== null && before.callHeldUntil > proposal.at) return undefined;
-          for (const forgotten of overdue.all(before.id)) refuse(forgotten, proposal.at);
+          for (const handshake of runningOf.all(before.id)) refuse(handshake, proposal.at);
           holdExisting.run(proposal);
           supersedeCalls.run(before.id);
         } else {
@@ -121,7 +135,7 @@ export function handshakeOperations(
         };
       }),
 
-    acceptHandshake: (id, { at, webhooks, subscriptions: wanted }) =>
+    acceptHandshake: (id, { at, webhooks, subscriptions: wanted, call }) =>
       writer.write(() => {
         const handshake = running.get(id);
         if (!handshake) throw handshakeOver();
@@ -134,8 +148,12 @@ export function handshakeOperations(
         const installation = find.get(installationId)!;
         subscriptions.replaceWebhooks(installationId, webhooks, at);
         subscriptions.replace(installationId, installation.context, wanted, at);
-        subscriptions.replaceResources(installationId, grants.findInForce(installationId)!.resources);
+        subscriptions.replaceResources(
+          installationId,
+          grants.findInForce(installationId)!.resources,
+        );
         endHandshake.run('accepted', at, id);
+        if (call) insertCall.run(call);
         return installation;
       }),
 
@@ -144,6 +162,13 @@ export function handshakeOperations(
         const handshake = running.get(id);
         if (handshake) refuse(handshake, at);
       }),
+
+    async refuseForgottenHandshakes(now) {
+      if (!forgotten.get(now)) return;
+      await writer.write(() => {
+        for (const handshake of forgotten.all(now)) refuse(handshake, now);
+      });
+    },
   };
 }
 
@@ -151,7 +176,8 @@ function handshakeOver(): MortiseError {
   return new MortiseError({
     code: 'install_cancelled',
     status: 409,
-    message: 'The installation was cancelled, or took too long, while the add-on was being called; nothing was installed.',
+    message:
+      'The installation was cancelled, or took too long, while the add-on was being called; nothing was installed.',
     hint: 'Install it again.',
   });
 }

@@ -16,7 +16,9 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
   const insertCall = insertCallStatement(db);
-  const find = db.prepare<[string], InstallationRow>(`SELECT ${COLUMNS} FROM installations i WHERE i.id = ?`);
+  const find = db.prepare<[string], InstallationRow>(
+    `SELECT ${COLUMNS} FROM installations i WHERE i.id = ?`,
+  );
   const findByAddon = db.prepare<[string, string], InstallationRow>(
     `SELECT ${COLUMNS} FROM installations i WHERE i.addon_key = ? AND i.context = ?`,
   );
@@ -63,7 +65,9 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
   const bumpEpoch = db.prepare(
     `UPDATE installations SET epoch = epoch + 1, updated_at = @at WHERE id = @id AND state IN ('enabled', 'disabled')`,
   );
-  const readSetting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE name = ?');
+  const readSetting = db.prepare<[string], { value: string }>(
+    'SELECT value FROM settings WHERE name = ?',
+  );
   const writeSetting = db.prepare(
     'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
   );
@@ -91,6 +95,9 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     },
     async findGrant(installationId) {
       return grants.findInForce(installationId);
+    },
+    async findHandshakeGrant(grantId) {
+      return grants.findOfHandshake(grantId);
     },
     async findWebhooks(installationId) {
       return webhooks.all(installationId);
@@ -143,6 +150,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     async isPlatformKnown(digest) {
       return readSetting.get(PLATFORM_DIGEST)?.value === digest;
     },
-    rememberPlatform: (digest) => writer.write(() => void writeSetting.run(PLATFORM_DIGEST, digest)),
+    rememberPlatform: (digest) =>
+      writer.write(() => void writeSetting.run(PLATFORM_DIGEST, digest)),
   };
 }

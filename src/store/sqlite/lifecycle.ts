@@ -37,6 +37,9 @@ export function lifecycleStore(db: Database, writer: Writer): LifecycleStore {
   const finish = db.prepare(
     `UPDATE lifecycle_calls SET state = ?, attempts = attempts + 1 WHERE id = ? AND state = 'owed'`,
   );
+  const supersede = db.prepare(
+    `UPDATE lifecycle_calls SET state = 'superseded' WHERE id = ? AND state = 'owed'`,
+  );
   const postpone = db.prepare(
     `UPDATE lifecycle_calls SET due_at = ?, attempts = attempts + 1 WHERE id = ? AND state = 'owed'`,
   );
@@ -70,6 +73,7 @@ export function lifecycleStore(db: Database, writer: Writer): LifecycleStore {
         else finish.run(result.state, callId);
         insertExchange.run(exchange);
       }),
+    drop: (callId) => writer.write(() => void supersede.run(callId)),
     addExchange: (exchange) => writer.write(() => void insertExchange.run(exchange)),
     async exchanges(installationId, limit) {
       return exchanges.all(installationId, limit);

@@ -19,7 +19,9 @@ export function subscriptionStatements(db: Database) {
     'INSERT OR IGNORE INTO granted_resources (installation_id, resource) VALUES (?, ?)',
   );
   const setAllResources = db.prepare('UPDATE installations SET all_resources = ? WHERE id = ?');
-  const endWebhooks = db.prepare('UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL');
+  const endWebhooks = db.prepare(
+    'UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL',
+  );
   const reviveWebhook = db.prepare(
     `INSERT INTO webhooks (id, installation_id, event, url, since, until)
      VALUES (@id, @installationId, @event, @url, @since, NULL)

@@ -39,7 +39,12 @@ export class Writer {
   /** Runs `work` inside a transaction and answers after it is on disk. */
   write<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject, askedAt: Date.now() });
+      this.#queue.push({
+        work,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        askedAt: Date.now(),
+      });
       this.#schedule();
     });
   }

@@ -1,0 +1,86 @@
+// Wires the parts of one host; the only file that knows them all.
+import type { Middleware } from 'koa';
+import { createOutbound } from './core/outbound.ts';
+import { SecretBox } from './core/secret-box.ts';
+import { Background } from './host/background.ts';
+import { changeInstallation, type InstallationChange } from './host/change-installation.ts';
+import { type GuardOptions, guard } from './host/guard.ts';
+import { type Installed, type InstallRequest, install } from './host/install.ts';
+import { type HostOptions, readOptions } from './host/options.ts';
+import type { HostParts } from './host/parts.ts';
+import { type EventInput, publish, publishWithin } from './host/publish.ts';
+import { uninstall } from './host/uninstall.ts';
+import { createRoutes } from './http/app.ts';
+import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
+import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
+import type { Platform } from './platform/platform.ts';
+import { openSqlite } from './store/sqlite/open.ts';
+
+/** The host side of an add-on ecosystem, inside a product. */
+export interface Host {
+  readonly baseUrl: string;
+  readonly platform: Platform;
+  /** All doors as Koa middleware; what is not Mortise's goes on to the next. */
+  routes(): Middleware;
+  /** Koa middleware for a route of the product's API. */
+  guard(scope: string, options?: GuardOptions): Middleware;
+  /** Durable when it resolves: the event will be delivered or accounted for. */
+  publish(event: EventInput): Promise<{ id: string }>;
+  /**
+   * In the product's own open transaction: written before this returns, published if that commits. A
+   * better-sqlite3 handle on Mortise's own file, in a transaction, with synchronous = FULL. Throws at once.
+   */
+  publish(event: EventInput, options: { transaction: unknown }): { id: string };
+  install(request: InstallRequest): Promise<Installed>;
+  changeInstallation(id: string, change: InstallationChange): Promise<void>;
+  uninstall(id: string): Promise<void>;
+  /** Starts delivering. Requests can be served before. */
+  start(): Promise<void>;
+  /** Ends what is under way and closes the database. */
+  close(): Promise<void>;
+}
+
+/** @throws option_missing, option_invalid, platform_invalid, database_unusable, database_newer */
+export function createHost(options: HostOptions): Host & { readonly parts: HostParts } {
+  const settings = readOptions(options);
+  const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
+  const store = openSqlite(settings.databasePath);
+  const outbound = createOutbound(settings.policy);
+  let installKey: Promise<InstallKey> | undefined;
+  const parts: HostParts = {
+    settings,
+    store,
+    box,
+    outbound,
+    jwt: new AddonJwtVerifier(store.installations, box),
+    installKey: () => {
+      installKey ??= loadInstallKey(store.installKeys, box, settings.clock.now());
+      return installKey;
+    },
+    wake: () => background.wake(),
+  };
+  const background = new Background(parts);
+  return {
+    parts,
+    baseUrl: settings.baseUrl,
+    platform: settings.platform,
+    routes: () => createRoutes(parts),
+    guard: (scope, guardOptions = {}) => guard(scope, guardOptions, parts),
+    publish: ((event: EventInput, within?: { transaction: unknown }) =>
+      within === undefined
+        ? publish([event], parts).then(([id]) => ({ id }))
+        : { id: publishWithin(within.transaction, [event], parts)[0] }) as Host['publish'],
+    install: (request) => install(request, parts),
+    changeInstallation: async (id, change) => void (await changeInstallation(id, change, parts)),
+    uninstall: (id) => uninstall(id, parts),
+    async start() {
+      await parts.installKey();
+      await background.start();
+    },
+    async close() {
+      await background.stop();
+      await outbound.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+// baseUrl: https, an address the host may call, and not the host itself.
+import net from 'node:net';
+import { bareHost, isAllowedAddress, isLoopbackHost } from '../../core/addresses.ts';
+import type { RuleContext } from './context.ts';
+
+const AT = '/baseUrl';
+
+export function baseUrlRule(context: RuleContext): void {
+  const { baseUrl } = context.document;
+  if (typeof baseUrl !== 'string' || baseUrl === '' || /\{\{|\$\{|<%/.test(baseUrl)) return;
+  if (!URL.canParse(baseUrl) || !/^https?:\/\/[^/]/i.test(baseUrl)) {
+    context.error(
+      AT,
+      'base_url_invalid',
+      `"${baseUrl}" is not an absolute https address.`,
+      'Write it like "https://addon.example".',
+    );
+    return;
+  }
+  const url = new URL(baseUrl);
+  const { policy, hostOrigin } = context.options;
+  if (url.username || url.password) {
+    context.error(
+      AT,
+      'url_credentials',
+      'baseUrl carries a user name or password.',
+      'Remove them: calls are signed.',
+    );
+  }
+  if (url.search || url.hash) {
+    context.error(
+      AT,
+      'base_url_invalid',
+      'baseUrl has a query or a fragment.',
+      'End it with the path.',
+    );
+  }
+  const isLoopback = isLoopbackHost(url.hostname);
+  if (url.protocol === 'http:' && !(policy.loopback && isLoopback)) {
+    context.error(
+      AT,
+      'base_url_not_https',
+      `"${baseUrl}" is not https.`,
+      'Use https; for development on this machine start the host with --dev.',
+    );
+  }
+  const host = bareHost(url.hostname);
+  const isPrivate = net.isIP(host)
+    ? !isAllowedAddress(host, policy)
+    : isLoopback && !policy.loopback;
+  if (isPrivate) {
+    context.error(
+      AT,
+      'address_private',
+      `"${host}" is not a public address; this host does not call it.`,
+      'For development start with --dev (loopback only); otherwise publish the add-on on a public address.',
+    );
+  }
+  if (hostOrigin !== undefined && url.origin === hostOrigin) {
+    context.error(
+      AT,
+      'base_url_is_host',
+      `"${baseUrl}" is this host itself.`,
+      'An add-on lives on an origin of its own.',
+    );
+  }
+}

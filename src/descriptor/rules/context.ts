@@ -1,0 +1,77 @@
+// What a rule sees, and how it reports. Rules run even when the shape is wrong, so that every fault is
+// found at once: each checks the types it relies on.
+import type { Fault } from '../../core/errors.ts';
+import type { JsonSource } from '../../core/json-source.ts';
+import { joinAddress } from '../address.ts';
+import type { ValidationOptions } from '../validate.ts';
+
+export type Rule = (context: RuleContext) => void;
+
+export class RuleContext {
+  readonly faults: Fault[] = [];
+  readonly document: Record<string, unknown>;
+  readonly source: JsonSource;
+  readonly options: ValidationOptions;
+
+  constructor(document: Record<string, unknown>, source: JsonSource, options: ValidationOptions) {
+    this.document = document;
+    this.source = source;
+    this.options = options;
+  }
+
+  get platform() {
+    return this.options.platform;
+  }
+
+  error(pointer: string, code: string, message: string, hint?: string): void {
+    this.#report('error', pointer, code, message, hint);
+  }
+
+  warn(pointer: string, code: string, message: string, hint?: string): void {
+    this.#report('warning', pointer, code, message, hint);
+  }
+
+  /** Line of the value at a pointer, for hints. */
+  lineOf(pointer: string): number {
+    return this.source.locate(pointer).line;
+  }
+
+  /** An address below baseUrl. */
+  checkAddress(address: unknown, pointer: string): void {
+    const { baseUrl } = this.document;
+    if (typeof address !== 'string' || typeof baseUrl !== 'string' || !URL.canParse(baseUrl))
+      return;
+    const joined = joinAddress(baseUrl, address);
+    if (!('fault' in joined)) return;
+    const { code, message, hint } = ADDRESS_FAULTS[joined.fault](address, baseUrl);
+    this.error(pointer, code, message, hint);
+  }
+
+  #report(
+    severity: Fault['severity'],
+    pointer: string,
+    code: string,
+    message: string,
+    hint?: string,
+  ): void {
+    this.faults.push({ code, message, hint, pointer, ...this.source.locate(pointer), severity });
+  }
+}
+
+const ADDRESS_FAULTS = {
+  url_not_on_base: (address: string, baseUrl: string) => ({
+    code: 'url_not_on_base',
+    message: `"${address}" is outside baseUrl "${baseUrl}".`,
+    hint: 'Write a path, such as "/hook".',
+  }),
+  url_credentials: () => ({
+    code: 'url_credentials',
+    message: 'The address carries a user name or password.',
+    hint: 'Remove them: calls are signed.',
+  }),
+  url_invalid: (address: string) => ({
+    code: 'url_invalid',
+    message: `"${address}" is not an address.`,
+    hint: 'Write a path, such as "/hook".',
+  }),
+};

@@ -1,0 +1,119 @@
+// What goes on without a request: deliveries and lifecycle calls. Any number of processes may serve the doors
+// of one database; the one that holds its lock does this, and when it ends another takes over.
+
+import { LifecycleSequence } from '../lifecycle/sequence.ts';
+import { Engine } from '../webhooks/engine.ts';
+import { makeOwedCall } from './lifecycle-call.ts';
+import type { HostParts } from './parts.ts';
+import { planSubscriptions } from './subscriptions.ts';
+
+const LOCK_RETRY_MS = 500;
+/** Commits of other connections (another process, the product's own transactions) are noticed within this. */
+const FOREIGN_CHANGES_MS = 20;
+const FORGOTTEN_HANDSHAKES_MS = 5_000;
+
+export class Background {
+  readonly #parts: HostParts;
+  readonly #undeclaredSaid = new Set<string>();
+  #lock: { release(): void } | undefined;
+  #engine: Engine | undefined;
+  #sequence: LifecycleSequence | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  #isOpen = false;
+
+  constructor(parts: HostParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts now if this process gets the lock, or later when it becomes free. */
+  async start(): Promise<void> {
+    this.#isOpen = true;
+    await this.#refreshSubscriptions();
+    await this.#takeOver();
+  }
+
+  wake(): void {
+    this.#engine?.wake();
+    this.#sequence?.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#isOpen = false;
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([this.#engine?.stop(), this.#sequence?.stop()]);
+    this.#lock?.release();
+  }
+
+  async #takeOver(): Promise<void> {
+    const { store, settings, outbound, box } = this.#parts;
+    if (!this.#isOpen) return;
+    this.#lock = store.engine.tryLock();
+    if (!this.#lock) {
+      this.#timers = [setTimeout(() => void this.#takeOver(), LOCK_RETRY_MS)];
+      return;
+    }
+    const { clock, log, random, platform } = settings;
+    this.#engine = new Engine({
+      store,
+      deliveries: store.deliveries,
+      platform,
+      outbound,
+      box,
+      clock,
+      random,
+      log,
+      onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
+    });
+    this.#sequence = new LifecycleSequence({
+      store: store.lifecycle,
+      clock,
+      log,
+      random,
+      make: (call) => makeOwedCall(call, this.#parts),
+    });
+    await this.#engine.start();
+    this.#sequence.start();
+    this.#timers = [
+      setInterval(() => {
+        if (store.engine.hasForeignChanges()) this.wake();
+      }, FOREIGN_CHANGES_MS),
+      setInterval(() => {
+        store.installations.refuseForgottenHandshakes(clock.now()).catch((error: unknown) => {
+          log.error({ err: error }, 'forgotten handshakes could not be ended');
+        });
+      }, FORGOTTEN_HANDSHAKES_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Subscriptions are derived from the platform definition: another definition, another derivation. */
+  async #refreshSubscriptions(): Promise<void> {
+    const { store, settings } = this.#parts;
+    const { platform, clock } = settings;
+    if (await store.installations.isPlatformKnown(platform.digest)) return;
+    for (let after: string | undefined; ; ) {
+      const rows = await store.installations.list({ state: 'enabled', after, limit: 200 });
+      for (const { id } of rows) {
+        const grant = await store.installations.findGrant(id);
+        const webhooks = await store.installations.findWebhooks(id);
+        const subscriptions = planSubscriptions(webhooks, grant?.scopes ?? [], platform);
+        await store.installations.replaceSubscriptions(id, subscriptions, clock.now());
+      }
+      if (rows.length < 200) break;
+      after = rows.at(-1)!.id;
+    }
+    await store.installations.rememberPlatform(platform.digest);
+  }
+
+  #sayUndeclared(eventType: string, pointers: string[]): void {
+    for (const pointer of pointers) {
+      const name = `${eventType} ${pointer}`;
+      if (this.#undeclaredSaid.has(name) || this.#undeclaredSaid.size >= 1_000) continue;
+      this.#undeclaredSaid.add(name);
+      this.#parts.settings.log.warn(
+        { eventType, pointer },
+        'a field that the payload schema does not name is left out of every delivery; name it, or say "x-open" on its object',
+      );
+    }
+  }
+}

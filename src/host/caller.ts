@@ -1,0 +1,86 @@
+// Who calls the product's API: a bearer token, a Connect JWT, or a token as a Basic password (git).
+import { sha256 } from '../core/secrets.ts';
+import {
+  ACCESS_TOKEN_PREFIX,
+  type Caller,
+  decideGrant,
+  decideToken,
+} from '../oauth/access-token.ts';
+import type { HostParts } from './parts.ts';
+
+export interface ApiRequest {
+  authorization: string | undefined;
+  method: string;
+  /** Path and query as received. */
+  url: string;
+}
+
+export type CallerDecision =
+  | { caller: Caller }
+  /** No credentials, or of a kind that is not ours. */
+  | { missing: true }
+  | { reason: string };
+
+/** @param basicUser accept Basic with this user name and a token as password, as git sends it. */
+export async function findCaller(
+  request: ApiRequest,
+  parts: HostParts,
+  basicUser?: string,
+): Promise<CallerDecision> {
+  const [, scheme = '', value = ''] = /^(\S+) +(\S+)$/.exec(request.authorization ?? '') ?? [];
+  if (scheme.toLowerCase() === 'bearer') return byToken(value, parts);
+  if (scheme === 'JWT') return byJwt(value, request, parts);
+  if (basicUser !== undefined && scheme.toLowerCase() === 'basic') {
+    const [user, token] = splitBasic(value);
+    if (user === basicUser) return byToken(token, parts);
+  }
+  return { missing: true };
+}
+
+async function byToken(token: string, parts: HostParts): Promise<CallerDecision> {
+  if (!token.startsWith(ACCESS_TOKEN_PREFIX)) return { reason: 'This is not an access token.' };
+  const check = await parts.store.tokens.check(sha256(token));
+  return decideToken(check, parts.settings.platform.scopes, parts.settings.clock.now());
+}
+
+/** The JWT stands for the installation itself, with all it was granted. */
+async function byJwt(
+  token: string,
+  request: ApiRequest,
+  parts: HostParts,
+): Promise<CallerDecision> {
+  const { store, jwt, settings } = parts;
+  const now = settings.clock.now();
+  const verified = await jwt.verify(token, { ...request, now });
+  if ('reason' in verified) return verified;
+  const { installation, isCandidate } = verified;
+  const client = await store.clients.find(installation.oauthClientId);
+  const handshake = isCandidate ? client?.handshake : null;
+  if (isCandidate && !handshake) return { reason: 'The installation was never completed.' };
+  const grant = handshake
+    ? await store.installations.findHandshakeGrant(handshake.grantId)
+    : await store.installations.findGrant(installation.id);
+  if (!grant) return { reason: 'The add-on is not installed.' };
+  const live = decideGrant(
+    { ...grant, handshakeDeadline: handshake?.deadline ?? null },
+    installation,
+    now,
+  );
+  if (live !== undefined) return { reason: live };
+  return {
+    caller: {
+      clientId: grant.clientId,
+      grantId: grant.id,
+      scopes: grant.scopes,
+      resources: grant.resources,
+      installation,
+      userId: null,
+    },
+  };
+}
+
+function splitBasic(value: string): [user: string, password: string] {
+  const pair = Buffer.from(value, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  return colon < 0 ? [pair, ''] : [pair.slice(0, colon), pair.slice(colon + 1)];
+}

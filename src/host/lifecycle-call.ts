@@ -1,0 +1,101 @@
+// Builds, signs and sends one lifecycle call: `installed` during a handshake, the others when they are owed.
+import type { Descriptor } from '../descriptor/descriptor.ts';
+import { readDescriptor } from '../descriptor/read.ts';
+import { callAddon, type LifecycleResult } from '../lifecycle/call.ts';
+import { lifecyclePayload } from '../lifecycle/payload.ts';
+import { signCall } from '../lifecycle/sign.ts';
+import { acknowledgedSecrets, type InstallationSecrets } from '../store/installation-secrets.ts';
+import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts';
+import type { HostParts } from './parts.ts';
+
+interface CallToMake {
+  kind: CallKind;
+  attempt: number;
+  url: string;
+  descriptor: Descriptor;
+  installation: InstallationRow;
+  scopes: string[];
+  /** Only `installed` tells secrets. */
+  secrets?: InstallationSecrets & { oauthClient: string };
+  /** The HS256 secret, where that is the form. */
+  signWith: string | undefined;
+}
+
+export async function callLifecycle(call: CallToMake, parts: HostParts): Promise<LifecycleResult> {
+  const { settings, outbound } = parts;
+  const { kind, descriptor, installation, secrets } = call;
+  const key = await parts.installKey();
+  const now = settings.clock.now();
+  const payload = lifecyclePayload({
+    kind,
+    addonKey: descriptor.key,
+    installation,
+    host: {
+      baseUrl: settings.baseUrl,
+      productType: settings.platform.key,
+      productName: settings.platform.name,
+      key,
+    },
+    principal: await settings.principal(installation.context),
+    scopes: call.scopes,
+    secrets,
+  });
+  const body = Buffer.from(JSON.stringify(payload));
+  const isSignedInstall =
+    descriptor.signedInstall && (kind === 'installed' || kind === 'uninstalled');
+  const headers = signCall(
+    {
+      url: call.url,
+      addonBaseUrl: descriptor.baseUrl,
+      body,
+      clientKey: installation.clientKey,
+      now,
+    },
+    key,
+    isSignedInstall ? undefined : call.signWith,
+  );
+  return callAddon(outbound, {
+    kind,
+    installationId: installation.id,
+    attempt: call.attempt,
+    url: call.url,
+    headers,
+    body,
+    secrets: secrets ? [secrets.shared, secrets.webhook, secrets.oauthClient] : [],
+    at: now,
+  });
+}
+
+/** A call that is owed, as things stand now; undefined if the add-on declares no address for it. */
+export async function makeOwedCall(
+  call: LifecycleCall,
+  parts: HostParts,
+): Promise<LifecycleResult | undefined> {
+  const installation = await parts.store.installations.find(call.installationId);
+  const descriptor = installation && installedDescriptor(installation, parts);
+  const url = descriptor?.lifecycle[call.kind];
+  if (!installation || !descriptor || url === undefined) return undefined;
+  const grant = await parts.store.installations.findGrant(installation.id);
+  return callLifecycle(
+    {
+      kind: call.kind,
+      attempt: call.attempts + 1,
+      url,
+      descriptor,
+      installation,
+      scopes: grant?.scopes ?? [],
+      signWith: acknowledgedSecrets(parts.box, installation)?.shared,
+    },
+    parts,
+  );
+}
+
+/** The descriptor in force; undefined if there never was one. */
+export function installedDescriptor(
+  installation: InstallationRow,
+  parts: HostParts,
+): Descriptor | undefined {
+  const { descriptor: text, descriptorDigest: digest } = installation;
+  if (text === null || digest === null) return undefined;
+  return readDescriptor(JSON.parse(text), parts.settings.platform, { text, digest });
+}

@@ -1,0 +1,19 @@
+// What every use case is given: the wired parts of one host.
+import type { Outbound } from '../core/outbound.ts';
+import type { SecretBox } from '../core/secret-box.ts';
+import type { InstallKey } from '../lifecycle/install-key.ts';
+import type { AddonJwtVerifier } from '../oauth/addon-jwt.ts';
+import type { Store } from '../store/store.ts';
+import type { HostSettings } from './options.ts';
+
+export interface HostParts {
+  settings: HostSettings;
+  store: Store;
+  box: SecretBox;
+  outbound: Outbound;
+  jwt: AddonJwtVerifier;
+  /** The key pair that signs install calls; made on first use. */
+  installKey: () => Promise<InstallKey>;
+  /** After a commit that left something to send or to call. */
+  wake: () => void;
+}

@@ -1,0 +1,137 @@
+// Publishes events: everything is checked before anything is written, then event and outbox rows are one
+// transaction: the host's own, or the product's.
+import { MortiseError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import { sha256 } from '../core/secrets.ts';
+import { didYouMean } from '../core/suggest.ts';
+import type { EventRow } from '../store/rows.ts';
+import { requireContext } from './granted.ts';
+import type { HostParts } from './parts.ts';
+
+export interface EventInput {
+  /** One of the platform's event types. */
+  type: string;
+  /** The product's own name of the place it happened in; compulsory where the platform has contexts. */
+  context?: string;
+  /** The product's own name of the thing it happened to: without it, no limited installation is told. */
+  resource?: string;
+  /** Who did it, by the product's own name. */
+  actor?: string;
+  payload: Record<string, unknown>;
+  /** Unique per context for seven days: the same body again gives the same id. */
+  idempotencyKey?: string;
+}
+
+export const MOST_PAYLOAD_BYTES = 1024 * 1024;
+const IDEMPOTENCY_MS = 7 * 24 * 3_600_000;
+const MOST_NAME_CHARACTERS = 512;
+
+/**
+ * @returns the ids, in order. A batch is all or nothing.
+ * @throws event_invalid, event_type_unknown, payload_invalid, context_required (422), payload_too_large (413),
+ *   idempotency_conflict (409)
+ */
+export async function publish(inputs: EventInput[], parts: HostParts): Promise<string[]> {
+  const rows = inputs.map((input) => toRow(input, parts));
+  const ids = await parts.store.events.publish(rows);
+  parts.wake();
+  return ids;
+}
+
+/** Inside the caller's open transaction; throws before anything is written. @throws also transaction_unusable */
+export function publishWithin(
+  transaction: unknown,
+  inputs: EventInput[],
+  parts: HostParts,
+): string[] {
+  return parts.store.events.publishWithin(
+    transaction,
+    inputs.map((input) => toRow(input, parts)),
+  );
+}
+
+function toRow(input: EventInput, parts: HostParts): EventRow {
+  const { platform, clock } = parts.settings;
+  checkNames(input);
+  const eventType = platform.events.get(input.type);
+  if (!eventType) {
+    throw refuse(
+      'event_type_unknown',
+      `"${input.type}" is not an event type of this platform.`,
+      didYouMean(input.type, platform.events.keys()) ??
+        'All event types: GET /operator/v1/event-types',
+    );
+  }
+  const context = requireContext(input.context, platform);
+  const payload = Buffer.from(JSON.stringify(input.payload));
+  if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
+  if (!eventType.fits(input.payload)) {
+    const faults = (eventType.fits.errors ?? []).map((error) => ({
+      code: 'payload_invalid',
+      message: `${error.instancePath || 'The payload'} ${error.message}.`,
+      pointer: `/payload${error.instancePath}`,
+      severity: 'error' as const,
+    }));
+    throw new MortiseError({
+      code: 'payload_invalid',
+      status: 422,
+      message: `The payload does not fit "${input.type}": ${faults[0]!.message} Nothing was published.`,
+      hint: `Its schema and an example: GET /operator/v1/event-types/${input.type}`,
+      faults,
+    });
+  }
+  const now = clock.now();
+  const resource = input.resource ?? null;
+  const actor = input.actor ?? null;
+  return {
+    id: newId(),
+    type: input.type,
+    context,
+    resource,
+    actor,
+    payload,
+    createdAt: now,
+    idempotency:
+      input.idempotencyKey === undefined
+        ? null
+        : {
+            key: input.idempotencyKey,
+            bodyHash: sha256(JSON.stringify([input.type, resource, actor, input.payload])),
+            expiresAt: now + IDEMPOTENCY_MS,
+          },
+  };
+}
+
+const NAMES = ['type', 'context', 'resource', 'actor', 'idempotencyKey'] as const;
+
+function checkNames(input: EventInput): void {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw refuse('event_invalid', 'An event is an object: {type, context, resource, payload}.');
+  }
+  for (const name of NAMES) {
+    const value: unknown = input[name];
+    if (value === undefined && name !== 'type') continue;
+    if (typeof value !== 'string' || value === '' || value.length > MOST_NAME_CHARACTERS) {
+      throw refuse(
+        'event_invalid',
+        `"${name}" of an event must be a string of 1 to ${MOST_NAME_CHARACTERS} characters.`,
+      );
+    }
+  }
+  if (typeof input.payload !== 'object' || input.payload === null || Array.isArray(input.payload)) {
+    throw refuse('event_invalid', '"payload" of an event must be an object.');
+  }
+}
+
+function tooLarge(type: string, bytes: number): MortiseError {
+  return new MortiseError({
+    code: 'payload_too_large',
+    status: 413,
+    message: `The payload of "${type}" is ${bytes} bytes; at most ${MOST_PAYLOAD_BYTES} are published. Nothing was published.`,
+    hint: 'Publish a summary with a link to the rest.',
+  });
+}
+
+function refuse(code: string, message: string, hint?: string): MortiseError {
+  return new MortiseError({ code, status: 422, message, hint });
+}

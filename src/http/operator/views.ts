@@ -1,0 +1,94 @@
+// Rows as the operator API shows them: no secrets, ISO times.
+import { isoTime } from '../../core/clock.ts';
+import { installedDescriptor } from '../../host/lifecycle-call.ts';
+import type { HostParts } from '../../host/parts.ts';
+import type { Delivery, DeliveryView, ExchangeRecord, InstallationRow } from '../../store/rows.ts';
+
+export async function installationView(
+  row: InstallationRow,
+  parts: HostParts,
+): Promise<Record<string, unknown>> {
+  const grant = await parts.store.installations.findGrant(row.id);
+  const descriptor = installedDescriptor(row, parts);
+  const webhooks = await parts.store.installations.findWebhooks(row.id);
+  return {
+    id: row.id,
+    addonKey: row.addonKey,
+    name: descriptor?.name ?? row.addonKey,
+    context: row.context === '' ? null : row.context,
+    state: row.state,
+    clientKey: row.clientKey,
+    oauthClientId: row.oauthClientId,
+    scopes: grant?.scopes ?? [],
+    requestedScopes: descriptor?.scopes ?? [],
+    resources: grant?.resources ?? null,
+    baseUrl: row.baseUrl,
+    descriptorUrl: row.descriptorUrl,
+    descriptorVersion: row.descriptorVersion,
+    webhooks: webhooks.map(({ id, event, url }) => ({ id, event, url })),
+    installedAt: time(row.installedAt),
+    uninstalledAt: time(row.uninstalledAt),
+    createdAt: isoTime(row.createdAt),
+    updatedAt: isoTime(row.updatedAt),
+  };
+}
+
+export function exchangeView(exchange: ExchangeRecord): Record<string, unknown> {
+  const { kind, attempt, method, url, status, errorCode, message, excerpt, at, durationMs } =
+    exchange;
+  return {
+    kind,
+    attempt,
+    method,
+    url,
+    status,
+    error: errorCode,
+    message,
+    excerpt,
+    at: isoTime(at),
+    durationMs,
+  };
+}
+
+/** One delivery; with its attempts where they were read. */
+export function deliveryView(delivery: Delivery | DeliveryView): Record<string, unknown> {
+  const {
+    id,
+    installationId,
+    addonKey,
+    context,
+    webhookId,
+    eventId,
+    eventType,
+    state,
+    reason,
+    withheld,
+  } = delivery;
+  return {
+    id,
+    installationId,
+    addonKey,
+    context: context === '' ? null : context,
+    webhookId,
+    eventId,
+    eventType,
+    state,
+    reason,
+    withheld,
+    attemptCount: delivery.attempts,
+    createdAt: isoTime(delivery.createdAt),
+    nextAttemptAt: time(delivery.nextAttemptAt),
+    endedAt: time(delivery.endedAt),
+    ...('log' in delivery && {
+      attempts: delivery.log.map(({ at, nextDueAt, ...attempt }) => ({
+        ...attempt,
+        at: isoTime(at),
+        nextAttemptAt: time(nextDueAt),
+      })),
+    }),
+  };
+}
+
+export function time(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms);
+}

@@ -1,0 +1,34 @@
+// Anything thrown behind our doors becomes a problem document; what is not ours to say goes to the log only.
+import type { Context, Next } from 'koa';
+import { MortiseError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { writeProblem } from '../core/problem.ts';
+
+export function problems(log: Logger) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    try {
+      await next();
+    } catch (error) {
+      writeProblem(ctx, asMortiseError(error, log));
+    }
+    ctx.set('Cache-Control', 'no-store');
+    ctx.set('X-Content-Type-Options', 'nosniff');
+  };
+}
+
+export function asMortiseError(error: unknown, log: Logger): MortiseError {
+  if (error instanceof MortiseError && error.status < 500) return error;
+  if (error instanceof MortiseError && [502, 503].includes(error.status)) return error;
+  log.error({ err: error }, 'a request failed inside the host');
+  return new MortiseError({
+    code: 'internal_error',
+    status: 500,
+    message: 'The host failed; nothing was done.',
+    hint: 'Its log says why.',
+    cause: error,
+  });
+}
+
+export function notFound(what: string, hint: string): MortiseError {
+  return new MortiseError({ code: 'not_found', status: 404, message: what, hint });
+}

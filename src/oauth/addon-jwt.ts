@@ -1,0 +1,74 @@
+// A Connect JWT from an add-on: `iss` = its key or clientKey, `sub` = clientKey (Jira's: `aud[0]`), HS256
+// with the shared secret, `qsh` of this very request.
+import { toSeconds } from '../core/clock.ts';
+import { peekClaims, queryStringHash, verifyHs256 } from '../core/connect-jwt.ts';
+import type { SecretBox } from '../core/secret-box.ts';
+import { hmacKey } from '../core/secrets.ts';
+import { openSecrets } from '../store/installation-secrets.ts';
+import type { InstallationRow } from '../store/rows.ts';
+import type { InstallationStore } from '../store/store.ts';
+
+export type VerifiedAddon =
+  | {
+      installation: InstallationRow;
+      /** Signed with the secret of a handshake under way. */
+      isCandidate: boolean;
+    }
+  | { reason: string };
+
+export class AddonJwtVerifier {
+  readonly #installations: InstallationStore;
+  readonly #box: SecretBox;
+
+  constructor(installations: InstallationStore, box: SecretBox) {
+    this.#installations = installations;
+    this.#box = box;
+  }
+
+  /** @param request.url path and query below the host's base URL. */
+  async verify(
+    token: string,
+    request: { method: string; url: string; now: number },
+  ): Promise<VerifiedAddon> {
+    const claims = peekClaims(token);
+    const clientKey = claims && clientKeyOf(claims);
+    const installation =
+      clientKey === undefined ? undefined : await this.#installations.findByClientKey(clientKey);
+    if (!claims || !installation)
+      return { reason: 'The JWT names no installation: sub must be the clientKey.' };
+    if (claims.iss !== installation.addonKey && claims.iss !== installation.clientKey) {
+      return { reason: 'The iss of the JWT is neither the add-on key nor the clientKey.' };
+    }
+    const expected = {
+      qsh: queryStringHash(request.method, request.url),
+      nowSeconds: toSeconds(request.now),
+    };
+    let reason = 'The installation shares no secret.';
+    for (const { sealed, isCandidate } of usableSecrets(installation)) {
+      const secret = openSecrets(this.#box, installation.id, sealed).shared;
+      const result = verifyHs256(token, hmacKey(secret), expected);
+      if ('claims' in result) return { installation, isCandidate };
+      reason = result.reason;
+    }
+    return { reason };
+  }
+}
+
+function clientKeyOf(claims: Record<string, unknown>): string | undefined {
+  const audience = Array.isArray(claims.aud) ? claims.aud[0] : claims.aud;
+  return [claims.sub, audience, claims.iss].find(
+    (value): value is string => typeof value === 'string',
+  );
+}
+
+/** The candidate counts too: whether its handshake is under way decides the grant behind it. */
+function usableSecrets(installation: InstallationRow): { sealed: string; isCandidate: boolean }[] {
+  const { state, acknowledgedSecrets, candidateSecrets } = installation;
+  const isInstalled = state === 'enabled' || state === 'disabled';
+  return [
+    ...(acknowledgedSecrets && isInstalled
+      ? [{ sealed: acknowledgedSecrets, isCandidate: false }]
+      : []),
+    ...(candidateSecrets ? [{ sealed: candidateSecrets, isCandidate: true }] : []),
+  ];
+}

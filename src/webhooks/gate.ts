@@ -1,0 +1,60 @@
+// Asked when the request is about to get its socket: may this installation still be told? Pure. The
+// answer rests on rows read a moment ago; their epoch is compared again before the first byte.
+import type { EventType, Platform } from '../platform/platform.ts';
+import type { DeliveryForAttempt } from '../store/rows.ts';
+
+export type DropReason =
+  | 'uninstalled'
+  | 'disabled'
+  | 'not_installed'
+  | 'webhook_removed'
+  | 'before_installation'
+  | 'event_type_unknown'
+  | 'scope_not_granted'
+  | 'resource_not_granted';
+
+export type GateDecision =
+  | { ok: true; eventType: EventType; scopes: string[] }
+  | { ok: false; reason: DropReason; message: string };
+
+export function decideGate(
+  { event, installation, grant, webhook }: DeliveryForAttempt,
+  platform: Platform,
+): GateDecision {
+  if (installation.state === 'uninstalled')
+    return drop('uninstalled', 'The add-on has been uninstalled.');
+  if (installation.state === 'disabled') return drop('disabled', 'The installation is disabled.');
+  if (installation.state !== 'enabled' || !grant)
+    return drop('not_installed', 'The installation is not complete.');
+  if (webhook.until !== null)
+    return drop('webhook_removed', 'The descriptor no longer declares this webhook.');
+  if (event.createdAt < webhook.since) {
+    return drop('before_installation', 'The event was published before this installation.');
+  }
+  if (event.context !== installation.context) {
+    return drop('resource_not_granted', 'The event belongs to another context.');
+  }
+  const eventType = platform.events.get(event.type);
+  if (!eventType)
+    return drop('event_type_unknown', `The platform no longer has the event type "${event.type}".`);
+  if (!platform.scopes.covers(grant.scopes, eventType.scope)) {
+    return drop(
+      'scope_not_granted',
+      `"${event.type}" needs scope "${eventType.scope}", which is not granted any more.`,
+    );
+  }
+  if (
+    grant.resources !== null &&
+    (event.resource === null || !grant.resources.includes(event.resource))
+  ) {
+    return drop(
+      'resource_not_granted',
+      `The grant does not cover the resource "${event.resource ?? 'none'}".`,
+    );
+  }
+  return { ok: true, eventType, scopes: grant.scopes };
+}
+
+function drop(reason: DropReason, message: string): GateDecision {
+  return { ok: false, reason, message };
+}

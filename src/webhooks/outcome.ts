@@ -1,0 +1,86 @@
+// What an answer means for a delivery: pure.
+import { retryAfterMs, retryDelayMs } from '../core/backoff.ts';
+import type { OutboundAnswer } from '../core/outbound.ts';
+import type { AttemptRecord } from '../store/rows.ts';
+
+export type Outcome = Pick<
+  AttemptRecord,
+  'outcome' | 'status' | 'reason' | 'message' | 'responseExcerpt' | 'durationMs' | 'nextDueAt'
+> & {
+  /** The endpoint asked for silence until then: for all its deliveries. */
+  silentUntil: number | null;
+};
+
+const EXCERPT_CHARACTERS = 1_000;
+
+export function decideOutcome(
+  answer: Exclude<OutboundAnswer, { kind: 'withheld' }>,
+  attempt: { number: number; now: number; expiresAt: number; random: number },
+): Outcome {
+  const seen = {
+    durationMs: answer.durationMs,
+    status: answer.kind === 'answer' ? answer.status : null,
+    responseExcerpt:
+      answer.kind === 'answer'
+        ? answer.body
+            .subarray(0, 4 * EXCERPT_CHARACTERS)
+            .toString('utf8')
+            .slice(0, EXCERPT_CHARACTERS)
+        : null,
+    silentUntil: null,
+    nextDueAt: null,
+  };
+  if (answer.kind === 'answer' && answer.status >= 200 && answer.status < 300) {
+    return { ...seen, outcome: 'delivered', reason: null, message: null };
+  }
+  const { reason, message } = failureOf(answer);
+  if (answer.kind === 'answer' && answer.status === 410) {
+    return { ...seen, outcome: 'failed', reason, message };
+  }
+  const wait = retryDelayMs(attempt.number, attempt.random);
+  const asked =
+    answer.kind === 'answer'
+      ? retryAfterMs(headerOf(answer, 'retry-after'), attempt.now)
+      : undefined;
+  const nextDueAt = wait === undefined ? undefined : attempt.now + Math.max(wait, asked ?? 0);
+  if (nextDueAt === undefined || nextDueAt > attempt.expiresAt) {
+    return {
+      ...seen,
+      outcome: 'failed',
+      reason: 'exhausted',
+      message: `${message} That was the last attempt.`,
+    };
+  }
+  return {
+    ...seen,
+    outcome: 'retry',
+    reason,
+    message,
+    nextDueAt,
+    silentUntil: asked === undefined ? null : attempt.now + asked,
+  };
+}
+
+function failureOf(answer: Exclude<OutboundAnswer, { kind: 'withheld' }>): {
+  reason: string;
+  message: string;
+} {
+  if (answer.kind === 'failure') return { reason: answer.code, message: answer.message };
+  const { status } = answer;
+  if (status === 410)
+    return { reason: 'gone', message: 'The add-on answered 410: it wants no more of this.' };
+  if (status >= 300 && status < 400) {
+    return {
+      reason: 'redirect',
+      message: `The add-on answered ${status}; redirects are not followed.`,
+    };
+  }
+  return { reason: `status_${status}`, message: `The add-on answered ${status}.` };
+}
+
+function headerOf(
+  answer: { headers: Record<string, string | string[] | undefined> },
+  name: string,
+) {
+  return [answer.headers[name]].flat()[0];
+}
