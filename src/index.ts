@@ -3,6 +3,7 @@
 export { type Fault, MortiseError } from './core/errors.ts';
 export { createHost, type Host } from './create-host.ts';
 export type { InstallationChange } from './host/change-installation.ts';
+export { type DevData, devData, rememberUrl } from './host/dev-data.ts';
 export type { GuardOptions, GuardState } from './host/guard.ts';
 export type { Installed, InstallRequest } from './host/install.ts';
 export type { HostOptions } from './host/options.ts';

@@ -1,6 +1,6 @@
 // A whole host over real HTTP, on a database file of its own, gone after the test.
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ export async function startHost({
   const database = options.database ?? join(folder, 'mortise.db');
   const app = new Koa();
   app.silent = true;
-  const server: Server = app.listen(0, '127.0.0.1');
+  const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const url = options.baseUrl ?? `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const host = createHost({
@@ -66,6 +66,7 @@ export async function startHost({
   });
   app.use(host.routes());
   product?.(host, app);
+  server.on('request', app.callback());
   if (!paused) await host.start();
 
   async function request(method: string, path: string, init: RequestInit = {}): Promise<Answer> {

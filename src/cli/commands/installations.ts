@@ -1,0 +1,55 @@
+// mortise installations [ID]: what is installed; --uninstall ends one.
+import type { Command } from 'commander';
+import { type ClientOptions, callOperator, print, withClientOptions } from '../operator-client.ts';
+import { table } from '../table.ts';
+
+interface Options extends ClientOptions {
+  uninstall?: boolean;
+}
+
+export function addInstallationsCommand(program: Command): void {
+  withClientOptions(
+    program
+      .command('installations [id]')
+      .description('list what is installed, or show or end one')
+      .option('--uninstall', 'uninstall it'),
+  ).action(installations);
+}
+
+async function installations(id: string | undefined, options: Options): Promise<void> {
+  if (id === undefined) return list(options);
+  if (options.uninstall) {
+    await callOperator(options, 'DELETE', `/installations/${encodeURIComponent(id)}`);
+    return print(options, { id, state: 'uninstalled' }, [`${id} is uninstalled`]);
+  }
+  const one = await callOperator(options, 'GET', `/installations/${encodeURIComponent(id)}`);
+  print(options, one, [JSON.stringify(one, null, 2)]);
+}
+
+async function list(options: Options): Promise<void> {
+  const page = await callOperator<{ items: Row[] }>(options, 'GET', '/installations?limit=200');
+  print(
+    options,
+    page,
+    page.items.length === 0
+      ? ['Nothing is installed. Install an add-on: mortise install URL --context NAME']
+      : table(
+          ['ADD-ON', 'CONTEXT', 'STATE', 'SCOPES', 'ID'],
+          page.items.map(({ addonKey, context, state, scopes, id }) => [
+            addonKey,
+            context ?? '-',
+            state,
+            scopes.join(' ') || '-',
+            id,
+          ]),
+        ),
+  );
+}
+
+interface Row {
+  id: string;
+  addonKey: string;
+  context: string | null;
+  state: string;
+  scopes: string[];
+}

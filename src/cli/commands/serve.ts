@@ -1,0 +1,135 @@
+// mortise serve: the host beside a product in any language.
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import Koa from 'koa';
+import { MortiseError } from '../../core/errors.ts';
+import { createHost } from '../../create-host.ts';
+import { devData, rememberUrl } from '../../host/dev-data.ts';
+import { DEFAULT_DATA } from '../operator-client.ts';
+
+interface ServeOptions {
+  platform?: string;
+  port?: string;
+  listen?: string;
+  baseUrl?: string;
+  database?: string;
+  data: string;
+  dev?: boolean;
+  logLevel: string;
+}
+
+const DEFAULT_PORT = 8470;
+const LOOPBACK = '127.0.0.1';
+
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('run the host beside a product')
+    .option('--platform <file>', 'the platform definition, such as platforms/bitbucket.json')
+    .option('--port <port>', `where to listen (PORT; default ${DEFAULT_PORT})`)
+    .option(
+      '--listen <address>',
+      'the address to listen on (default: all; with --dev loopback only)',
+    )
+    .option('--base-url <url>', 'the origin add-ons reach the host at (MORTISE_BASE_URL)')
+    .option('--database <url>', 'sqlite:PATH (MORTISE_DATABASE_URL)')
+    .option(
+      '--data <folder>',
+      'the data folder for --dev',
+      process.env.MORTISE_DATA ?? DEFAULT_DATA,
+    )
+    .option(
+      '--dev',
+      'development on this machine: loopback and plain-http add-ons, token and key in the data folder',
+    )
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'warn')
+    .action(serve);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const port = readPort(options.port ?? process.env.PORT);
+  const isDev = options.dev ?? false;
+  const address = options.listen ?? (isDev ? LOOPBACK : undefined);
+  const dev = isDev ? devData(options.data) : undefined;
+  const server = await listen(port, address);
+  const actualPort = (server.address() as { port: number }).port;
+  const host = createHost({
+    platform: options.platform ?? '',
+    database:
+      options.database ??
+      process.env.MORTISE_DATABASE_URL ??
+      (isDev ? join(options.data, 'mortise.db') : ''),
+    baseUrl:
+      options.baseUrl ??
+      process.env.MORTISE_BASE_URL ??
+      (isDev ? `http://localhost:${actualPort}` : ''),
+    operatorToken:
+      process.env.MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
+    secretKey: process.env.MORTISE_SECRET_KEY ?? dev?.secretKey,
+    previousSecretKeys: process.env.MORTISE_SECRET_KEY_PREVIOUS?.split(',').filter(Boolean),
+    dev: isDev,
+    log: options.logLevel,
+  });
+  const app = new Koa();
+  app.use(host.routes());
+  app.use((ctx) => {
+    ctx.status = 404;
+    ctx.body = { code: 'not_found', title: `There is no ${ctx.path}.` };
+  });
+  server.on('request', app.callback());
+  await host.start();
+  if (isDev) rememberUrl(options.data, host.baseUrl);
+  process.stdout.write(`mortise listening on ${host.baseUrl}\n`);
+
+  let isStopping = false;
+  const stop = async (): Promise<void> => {
+    if (isStopping) return;
+    isStopping = true;
+    server.close();
+    server.closeIdleConnections();
+    await host.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
+}
+
+function readPort(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_PORT;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new MortiseError({
+    code: 'option_invalid',
+    status: 500,
+    message: `The port is "${text}".`,
+    hint: `Give a number from 0 to 65535, such as ${DEFAULT_PORT}; 0 takes any free one.`,
+  });
+}
+
+/** Listens first, since the port may be part of the base URL. */
+function listen(port: number, address: string | undefined): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().listen(port, address);
+    server.once('listening', () => resolve(server));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        new MortiseError({
+          code: 'port_unusable',
+          status: 500,
+          message: `Port ${port} cannot be listened on: ${error.code === 'EADDRINUSE' ? 'another process does' : error.message}.`,
+          hint: 'Choose another one with --port or PORT.',
+        }),
+      );
+    });
+  });
+}
+
+function requireOperatorToken(): never {
+  throw new MortiseError({
+    code: 'option_missing',
+    status: 500,
+    message: 'MORTISE_OPERATOR_TOKEN is not set: nobody could use the operator API.',
+    hint: `Set it to a long random text: node -p "crypto.randomBytes(32).toString('base64url')". For development on this machine use --dev.`,
+  });
+}
