@@ -23,19 +23,19 @@ async function section(parts: GitParts, name: string): Promise<string> {
   const rows = commits.map(({ hash, author, message }) => {
     const badges = listStatuses(parts, name, hash).map(
       ({ state, name: check, description }) =>
-        `<span class="${state === 'SUCCESSFUL' ? 'good' : 'bad'}" title="${escape(description)}">${escape(check)}: ${escape(state.toLowerCase())}</span>`,
+        `<span class="${state === 'SUCCESSFUL' ? 'good' : 'bad'}" title="${html(description)}">${html(check)}: ${html(state.toLowerCase())}</span>`,
     );
-    return `<tr><td><code>${hash.slice(0, 8)}</code></td><td>${escape(message.split('\n')[0] ?? '')}</td>
-<td>${escape(author.replace(/ <.*/, ''))}</td><td>${badges.join(' ')}</td></tr>`;
+    return `<tr><td><code>${hash.slice(0, 8)}</code></td><td>${html(message.split('\n')[0] ?? '')}</td>
+<td>${html(author.replace(/ <.*/, ''))}</td><td>${badges.join(' ')}</td></tr>`;
   });
-  return `<h2>${escape(name)}</h2>${
+  return `<h2>${html(name)}</h2>${
     rows.length === 0
       ? '<p>Nothing was pushed yet.</p>'
       : `<div class="scroll"><table><tr><th>Commit</th><th>Message</th><th>Author</th><th>Checks</th></tr>${rows.join('')}</table></div>`
   }`;
 }
 
-function escape(text: string): string {
+function html(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 

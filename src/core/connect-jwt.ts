@@ -40,6 +40,27 @@ export function queryStringHash(method: string, url: string, baseUrl?: string): 
     .digest('hex');
 }
 
+/**
+ * The hashes a received request may have been signed with. atlassian-connect-express hashes a path as its author
+ * wrote it (`/repositories/{uuid}`) and sends it percent-encoded, so the path decoded once counts as well; encoded
+ * characters that would change what the path means stay as they are.
+ */
+export function acceptedHashes(method: string, url: string): string[] {
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  const decoded = path.replace(/(?:%(?!2[F356]|3F)[0-9A-F]{2})+/gi, (encoded) => {
+    try {
+      return decodeURIComponent(encoded);
+    } catch {
+      return encoded;
+    }
+  });
+  const hashes = [queryStringHash(method, url)];
+  if (decoded !== path)
+    hashes.push(queryStringHash(method, decoded.replaceAll('?', '%3F') + url.slice(path.length)));
+  return hashes;
+}
+
 function stripOrigin(url: string): string {
   return url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
 }
@@ -115,13 +136,13 @@ const LONGEST_SECONDS = 3_600;
 
 /**
  * Verifies an HS256 token for one request. The algorithm is pinned; `exp` is required and capped.
- * @param expected.qsh the hash of the request that carries the token.
+ * @param expected.qsh the hashes that the request that carries the token may have.
  * @returns the claims, or a sentence saying why not.
  */
 export function verifyHs256(
   token: string,
   key: KeyObject,
-  expected: { qsh: string; nowSeconds: number },
+  expected: { qsh: string[]; nowSeconds: number },
 ): { claims: ConnectClaims } | { reason: string } {
   let claims: ConnectClaims;
   try {
@@ -141,7 +162,7 @@ export function verifyHs256(
   ) {
     return { reason: 'The JWT lives longer than an hour.' };
   }
-  if (claims.qsh !== expected.qsh) {
+  if (!expected.qsh.includes(claims.qsh)) {
     return { reason: 'The qsh of the JWT does not match this request.' };
   }
   return { claims };

@@ -2,25 +2,15 @@
 // code, message and what to do.
 import { createHash } from 'node:crypto';
 import { Ajv, type ErrorObject } from 'ajv';
-import type { OutboundPolicy } from '../core/addresses.ts';
 import { type Fault, MortiseError } from '../core/errors.ts';
 import type { JsonSource } from '../core/json-source.ts';
 import { parseJson } from '../core/json-source.ts';
 import { schemaFaults } from '../core/schema-faults.ts';
 import { readSchema } from '../core/schemas.ts';
-import type { Platform } from '../platform/platform.ts';
 import type { Descriptor } from './descriptor.ts';
 import { readDescriptor } from './read.ts';
-import { RuleContext } from './rules/context.ts';
+import { RuleContext, type ValidationOptions } from './rules/context.ts';
 import { RULES } from './rules/index.ts';
-
-export interface ValidationOptions {
-  platform: Platform;
-  /** Which addresses the host will call: a baseUrl that it never could is a fault. */
-  policy: OutboundPolicy;
-  /** The host's own origin: an add-on cannot live there. */
-  hostOrigin?: string;
-}
 
 export interface Validation {
   /** undefined if there is an error among the faults. */

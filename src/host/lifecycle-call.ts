@@ -4,7 +4,10 @@ import { readDescriptor } from '../descriptor/read.ts';
 import { callAddon, type LifecycleResult } from '../lifecycle/call.ts';
 import { lifecyclePayload } from '../lifecycle/payload.ts';
 import { signCall } from '../lifecycle/sign.ts';
-import { acknowledgedSecrets, type InstallationSecrets } from '../store/installation-secrets.ts';
+import {
+  acknowledgedSecrets,
+  candidateSecrets,
+} from '../store/installation-secrets.ts';
 import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts';
 import type { HostParts } from './parts.ts';
 
@@ -16,7 +19,7 @@ interface CallToMake {
   installation: InstallationRow;
   scopes: string[];
   /** Only `installed` tells secrets. */
-  secrets?: InstallationSecrets & { oauthClient: string };
+  secrets?: { shared: string; webhook: string; oauthClient: string };
   /** The HS256 secret, where that is the form. */
   signWith: string | undefined;
 }
@@ -66,7 +69,15 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
   });
 }
 
-/** A call that is owed, as things stand now; undefined if the add-on declares no address for it. */
+/** A 400 or 401: the add-on may know another secret. */
+export function doubtsSignature({ exchange }: LifecycleResult): boolean {
+  return exchange.status === 400 || exchange.status === 401;
+}
+
+/**
+ * A call that is owed, as things stand now; undefined if the add-on declares no address for it. Signed with what
+ * the add-on has acknowledged, and if it doubts that, with what a failed re-install may have left it with.
+ */
 export async function makeOwedCall(
   call: LifecycleCall,
   parts: HostParts,
@@ -76,18 +87,25 @@ export async function makeOwedCall(
   const url = descriptor?.lifecycle[call.kind];
   if (!installation || !descriptor || url === undefined) return undefined;
   const grant = await parts.store.installations.findGrant(installation.id);
-  return callLifecycle(
-    {
-      kind: call.kind,
-      attempt: call.attempts + 1,
-      url,
-      descriptor,
-      installation,
-      scopes: grant?.scopes ?? [],
-      signWith: acknowledgedSecrets(parts.box, installation)?.shared,
-    },
-    parts,
-  );
+  const make = (signWith: string | undefined) =>
+    callLifecycle(
+      {
+        kind: call.kind,
+        attempt: call.attempts + 1,
+        url,
+        descriptor,
+        installation,
+        scopes: grant?.scopes ?? [],
+        signWith,
+      },
+      parts,
+    );
+  const first = await make(acknowledgedSecrets(parts.box, installation)?.shared);
+  const candidate = candidateSecrets(parts.box, installation);
+  const isElsewhere = candidate?.origin !== new URL(descriptor.baseUrl).origin;
+  if (!doubtsSignature(first) || !candidate || isElsewhere) return first;
+  await parts.store.lifecycle.addExchange(first.exchange);
+  return make(candidate.shared);
 }
 
 /** The descriptor in force; undefined if there never was one. */

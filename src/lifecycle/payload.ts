@@ -1,6 +1,5 @@
 // What a lifecycle call says: Connect's fields (Bitbucket's names beside Jira's), in one object.
 
-import type { InstallationSecrets } from '../store/installation-secrets.ts';
 import type { CallKind, InstallationRow } from '../store/rows.ts';
 import type { InstallKey } from './install-key.ts';
 
@@ -23,7 +22,7 @@ export interface PayloadParts {
   actor?: Principal;
   scopes: string[];
   /** Only in `installed`. */
-  secrets?: InstallationSecrets & { oauthClient: string };
+  secrets?: { shared: string; webhook: string; oauthClient: string };
 }
 
 export function lifecyclePayload(parts: PayloadParts): Record<string, unknown> {

@@ -1,7 +1,7 @@
 // A Connect JWT from an add-on: `iss` = its key or clientKey, `sub` = clientKey (Jira's: `aud[0]`), HS256
 // with the shared secret, `qsh` of this very request.
 import { toSeconds } from '../core/clock.ts';
-import { peekClaims, queryStringHash, verifyHs256 } from '../core/connect-jwt.ts';
+import { acceptedHashes, peekClaims, verifyHs256 } from '../core/connect-jwt.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import { hmacKey } from '../core/secrets.ts';
 import { openSecrets } from '../store/installation-secrets.ts';
@@ -40,7 +40,7 @@ export class AddonJwtVerifier {
       return { reason: 'The iss of the JWT is neither the add-on key nor the clientKey.' };
     }
     const expected = {
-      qsh: queryStringHash(request.method, request.url),
+      qsh: acceptedHashes(request.method, request.url),
       nowSeconds: toSeconds(request.now),
     };
     let reason = 'The installation shares no secret.';

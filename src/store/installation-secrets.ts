@@ -7,6 +7,8 @@ export interface InstallationSecrets {
   shared: string;
   /** `whsec_` and base64: signs webhook bodies. */
   webhook: string;
+  /** The origin they were sent to; another one never gets them. */
+  origin: string;
 }
 
 function rowName(installationId: string): string {
@@ -27,6 +29,15 @@ export function openSecrets(
   sealed: string,
 ): InstallationSecrets {
   return JSON.parse(box.open(sealed, rowName(installationId)));
+}
+
+/** What the add-on may have stored without acknowledging it: it was sent, and the handshake failed. */
+export function candidateSecrets(
+  box: SecretBox,
+  installation: Pick<InstallationRow, 'id' | 'candidateSecrets'>,
+): InstallationSecrets | undefined {
+  const sealed = installation.candidateSecrets;
+  return sealed === null ? undefined : openSecrets(box, installation.id, sealed);
 }
 
 /** What the add-on has acknowledged; undefined before it ever has. */

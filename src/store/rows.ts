@@ -57,8 +57,6 @@ export interface HandshakeProposal {
 export interface HandshakeRow {
   id: string;
   installation: InstallationRow;
-  /** Whether the candidate secret was sent to the add-on before. */
-  candidateWasSent: boolean;
 }
 
 export interface GrantRow {

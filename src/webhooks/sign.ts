@@ -13,7 +13,7 @@ export interface WebhookToSign {
   addonBaseUrl: string;
   clientKey: string;
   body: Buffer;
-  secrets: InstallationSecrets;
+  secrets: Pick<InstallationSecrets, 'shared' | 'webhook'>;
   now: number;
 }
 

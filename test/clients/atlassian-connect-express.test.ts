@@ -3,7 +3,12 @@ import { decodeSymmetric, encodeSymmetric, SymmetricAlgorithm } from 'atlassian-
 import { expect } from 'chai';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { until } from '../helpers/until.ts';
-import { type ExpressAddon, type ExpressCall, expressAddon } from './express-addon.ts';
+import {
+  type ExpressAddon,
+  type ExpressAddonOptions,
+  type ExpressCall,
+  expressAddon,
+} from './express-addon.ts';
 import { install, publish, uninstall } from './operator-steps.ts';
 
 /** The host waits ten seconds for an answer to begin, fifteen in all. */
@@ -11,13 +16,14 @@ const WITH_SILENCE_MS = 60_000;
 
 type HttpClientOptions = string | { url: string; qs: Record<string, string | string[]> };
 
-describe('atlassian-connect-express, unmodified, as a Bitbucket add-on', () => {
+describe('atlassian-connect-express, unmodified', () => {
   let host: RunningHost;
   let addon: ExpressAddon;
 
-  async function begin(basePath?: string): Promise<void> {
+  async function begin(options?: ExpressAddonOptions): Promise<void> {
+    // No jitter: what is tried again is tried after one second.
     host = await startHost({ product: repositories, random: () => 0 });
-    addon = await expressAddon(basePath);
+    addon = await expressAddon(options);
   }
   async function end(): Promise<void> {
     await host.stop();
@@ -60,7 +66,7 @@ describe('atlassian-connect-express, unmodified, as a Bitbucket add-on', () => {
     for (const basePath of ['/bitbucket', '/bitbucket/addon']) {
       it(`pass its own check below the path ${basePath}`, async () => {
         await end();
-        await begin(basePath);
+        await begin({ basePath });
         expect((await install(host, addon.descriptorUrl)).status).to.equal(201);
         await deliver();
         expect((await install(host, addon.descriptorUrl)).status).to.equal(201);
@@ -347,6 +353,59 @@ describe('atlassian-connect-express, unmodified, as a Bitbucket add-on', () => {
       addon.afterStoring = '500';
       await install(host, addon.descriptorUrl);
       expect((await call('/2.0/repositories/acme/site')).status).to.equal(401);
+    });
+  });
+
+  describe('as a Jira add-on', () => {
+    let keysBefore: string | undefined;
+
+    beforeEach(async () => {
+      await end();
+      await begin({ product: 'jira' });
+      keysBefore = process.env.CONNECT_KEYS_CDN_URL;
+      process.env.CONNECT_KEYS_CDN_URL = `${host.url}/install-keys`;
+    });
+    afterEach(() => {
+      if (keysBefore === undefined) delete process.env.CONNECT_KEYS_CDN_URL;
+      else process.env.CONNECT_KEYS_CDN_URL = keysBefore;
+    });
+
+    it('installs, twice, by the RS256 signature and the key it fetches', async () => {
+      const first = await install(host, addon.descriptorUrl);
+      expect(first.status).to.equal(201);
+      const second = await install(host, addon.descriptorUrl);
+      expect(second.status).to.equal(201);
+      expect(second.json.clientKey).to.equal(first.json.clientKey);
+      await deliver();
+      expect(addon.webhooks[0]).to.include({ clientKey: first.json.clientKey });
+      const answer = await callAs(first.json.clientKey, '/2.0/repositories/acme/site');
+      expect(answer.status).to.equal(200);
+    });
+
+    it('installs again after it stored the secret and answered 500', async () => {
+      await install(host, addon.descriptorUrl);
+      addon.afterStoring = '500';
+      expect((await install(host, addon.descriptorUrl)).status).to.equal(502);
+      addon.afterStoring = 'answer';
+      const again = await install(host, addon.descriptorUrl);
+      expect(again.json.exchanges.map(outcome)).to.deep.equal([204]);
+      await deliver();
+      expect(pushes()[0]!.status).to.equal(204);
+    });
+
+    it('believes the goodbye', async () => {
+      const { json } = await install(host, addon.descriptorUrl);
+      await uninstall(host, json.id);
+      expect((await answered('/uninstalled')).status).to.equal(204);
+    });
+
+    it('does not install with the key of another host', async () => {
+      const other = await startHost();
+      process.env.CONNECT_KEYS_CDN_URL = `${other.url}/install-keys`;
+      const { status, json } = await install(host, addon.descriptorUrl);
+      await other.stop();
+      expect(status).to.equal(502);
+      expect(json.exchange.status).to.equal(400);
     });
   });
 

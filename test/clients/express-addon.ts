@@ -41,8 +41,16 @@ export interface ExpressAddon {
 const DESCRIPTOR = 'test/clients/fixtures/atlassian-connect.json';
 const ADAPTER = 'memory-of-the-tests';
 
-/** @param basePath of its baseUrl, below the origin. */
-export async function expressAddon(basePath = ''): Promise<ExpressAddon> {
+export interface ExpressAddonOptions {
+  product?: 'bitbucket' | 'jira';
+  /** Path of its baseUrl, below the origin. */
+  basePath?: string;
+}
+
+export async function expressAddon({
+  product = 'bitbucket',
+  basePath = '',
+}: ExpressAddonOptions = {}): Promise<ExpressAddon> {
   const app = express();
   app.set('env', 'development');
   const server = createServer(app);
@@ -64,7 +72,7 @@ export async function expressAddon(basePath = ''): Promise<ExpressAddon> {
   });
 
   const listenersBefore = process.listeners('unhandledRejection');
-  const instance = await startAce(app, url + basePath);
+  const instance = await startAce(app, product, url + basePath);
   app.use(instance.middleware());
   app.post(`${basePath}/uninstalled`, instance.authenticateInstall(), (_request, response) => {
     response.status(204).send();
@@ -83,7 +91,7 @@ export async function expressAddon(basePath = ''): Promise<ExpressAddon> {
   const addon: ExpressAddon = {
     ace: instance,
     url,
-    descriptorUrl: `${url + basePath.replace(/\/$/, '')}/${DESCRIPTOR}`,
+    descriptorUrl: `${url}${basePath}/${DESCRIPTOR}`,
     calls: [],
     webhooks: [],
     afterStoring: 'answer',
@@ -121,9 +129,13 @@ function record(add: (call: ExpressCall) => void): RequestHandler {
   };
 }
 
-async function startAce(app: express.Express, baseUrl: string): Promise<ace.AddOn> {
+async function startAce(
+  app: express.Express,
+  product: string,
+  baseUrl: string,
+): Promise<ace.AddOn> {
   const development = {
-    product: 'bitbucket',
+    product,
     localBaseUrl: baseUrl,
     whitelist: ['127.0.0.1'],
     store: { adapter: ADAPTER },

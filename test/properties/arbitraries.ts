@@ -210,7 +210,7 @@ class SchemaDrawing {
         this.draw(kind, depth - 1, place),
       );
     }
-    if (place.mayScope) Object.assign(schema, this.scope(25));
+    if (place.mayScope) Object.assign(schema, this.scope(30));
     return schema;
   }
 

@@ -23,9 +23,7 @@ interface Redaction {
 
 function drawRedaction(draw: Draw): Redaction {
   const definition = drawPlatform(draw, { events: 1 });
-  const [[type, { payload: schema }]] = Object.entries(definition.events) as [
-    [string, { payload: Record<string, unknown> }],
-  ];
+  const [type, { payload: schema }] = Object.entries(definition.events)[0]!;
   return {
     definition,
     platform: compilePlatform(JSON.stringify(definition)),

@@ -55,7 +55,7 @@ export function drawScenario(draw: Draw): Scenario {
   const scopeNames = Object.keys(definition.scopes);
 
   const addons = Array.from({ length: draw.int(1, ADDONS) }, (): Addon => {
-    const scopes = draw.some(scopeNames, 60);
+    const scopes = draw.some(scopeNames, 75);
     const closure = closureOf(definition, scopes);
     const covered = types.filter((type) => closure.has(definition.events[type]!.scope));
     return {
@@ -73,8 +73,8 @@ export function drawScenario(draw: Draw): Scenario {
     ({ addon, context }): Installation => ({
       addon,
       context,
-      scopes: draw.maybe(60) ? draw.some(grantable(addon), 60) : undefined,
-      resources: draw.maybe(50) ? draw.some(RESOURCES) : undefined,
+      scopes: draw.maybe(60) ? draw.some(grantable(addon), 70) : undefined,
+      resources: draw.maybe(40) ? draw.some(RESOURCES, 60) : undefined,
     }),
   );
   const event = (): Event => {
@@ -82,15 +82,15 @@ export function drawScenario(draw: Draw): Scenario {
     return {
       type,
       // Mostly where somebody is installed: elsewhere there is nothing to see.
-      context: draw.maybe(70) ? draw.pick(installations).context : draw.pick(contexts),
+      context: draw.maybe(80) ? draw.pick(installations).context : draw.pick(contexts),
       resource: draw.maybe(70) ? draw.pick(RESOURCES) : undefined,
       payload: drawPayload(draw, definition, definition.events[type]!.payload) as Event['payload'],
     };
   };
   const events = (max: number) => Array.from({ length: draw.int(1, max) }, event);
-  const first = events(5);
+  const first = events(7);
   const changes = installations.flatMap((_, installation): Change[] => {
-    if (!draw.maybe(50)) return [];
+    if (!draw.maybe(60)) return [];
     return [
       draw.pick<() => Change>([
         () => ({
@@ -114,7 +114,7 @@ export function drawScenario(draw: Draw): Scenario {
     installations,
     first,
     changes,
-    second: events(3),
+    second: events(4),
     isBacklog: draw.maybe(50),
   };
 }

@@ -1,9 +1,18 @@
 // What a rule sees, and how it reports. Rules run even when the shape is wrong, so that every fault is
 // found at once: each checks the types it relies on.
+import type { OutboundPolicy } from '../../core/addresses.ts';
 import type { Fault } from '../../core/errors.ts';
 import type { JsonSource } from '../../core/json-source.ts';
+import type { Platform } from '../../platform/platform.ts';
 import { joinAddress } from '../address.ts';
-import type { ValidationOptions } from '../validate.ts';
+
+export interface ValidationOptions {
+  platform: Platform;
+  /** Which addresses the host will call: a baseUrl that it never could is a fault. */
+  policy: OutboundPolicy;
+  /** The host's own origin: an add-on cannot live there. */
+  hostOrigin?: string;
+}
 
 export type Rule = (context: RuleContext) => void;
 

@@ -128,11 +128,7 @@ export function handshakeOperations(
           since: proposal.at,
         });
         insertHandshake.run(proposal);
-        return {
-          id: proposal.id,
-          installation,
-          candidateWasSent: before !== undefined && before.candidateSecrets !== null,
-        };
+        return { id: proposal.id, installation };
       }),
 
     acceptHandshake: (id, { at, webhooks, subscriptions: wanted, call }) =>

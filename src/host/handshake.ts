@@ -1,0 +1,163 @@
+// The three steps of the install handshake: begin (a transaction), call, commit (a transaction).
+import { MortiseError } from '../core/errors.ts';
+import { derivedId, newId } from '../core/ids.ts';
+import { randomSecret, randomWebhookSecret, sha256 } from '../core/secrets.ts';
+import type { Descriptor } from '../descriptor/descriptor.ts';
+import {
+  acknowledgedSecrets,
+  candidateSecrets,
+  type InstallationSecrets,
+  sealSecrets,
+} from '../store/installation-secrets.ts';
+import type { ExchangeRecord, HandshakeRow, InstallationRow, WebhookRow } from '../store/rows.ts';
+import { callLifecycle, doubtsSignature } from './lifecycle-call.ts';
+import type { HostParts } from './parts.ts';
+import { planSubscriptions } from './subscriptions.ts';
+
+/** Longer than two calls may take together. */
+const HANDSHAKE_MS = 45_000;
+const WAIT_FOR_OTHERS_MS = 20_000;
+
+/** What is about to be installed, decided. */
+export interface InstallPlan {
+  descriptor: Descriptor;
+  descriptorUrl: string | null;
+  context: string;
+  scopes: string[];
+  resources: string[] | null;
+}
+
+export interface Begun {
+  handshake: HandshakeRow;
+  secrets: InstallationSecrets;
+  /** Of a handshake that failed before: the add-on may have stored it. */
+  earlierCandidate: InstallationSecrets | undefined;
+  oauthClientSecret: string;
+}
+
+/** @throws install_in_progress when another call to this add-on does not end */
+export async function beginHandshake(plan: InstallPlan, parts: HostParts): Promise<Begun> {
+  const { descriptor, descriptorUrl, context, scopes, resources } = plan;
+  const { clock } = parts.settings;
+  const patience = clock.now() + WAIT_FOR_OTHERS_MS;
+  const oauthClientSecret = randomSecret();
+  for (;;) {
+    const before = await parts.store.installations.findByAddon(descriptor.key, context);
+    const installationId = before?.id ?? newId();
+    const earlierCandidate = before && candidateSecrets(parts.box, before);
+    const secrets = secretsToSend(earlierCandidate, new URL(descriptor.baseUrl).origin);
+    const now = clock.now();
+    const handshake = await parts.store.installations.beginHandshake({
+      id: newId(),
+      installationId,
+      expectedEpoch: before?.epoch ?? null,
+      addonKey: descriptor.key,
+      context,
+      clientKey: `mck_${newId()}`,
+      oauthClientId: `mcl_${newId()}`,
+      oauthSecretHash: sha256(oauthClientSecret),
+      grantId: newId(),
+      scopes,
+      resources,
+      descriptorUrl,
+      baseUrl: descriptor.baseUrl,
+      descriptor: descriptor.text,
+      descriptorDigest: descriptor.digest,
+      candidateSecrets: sealSecrets(parts.box, installationId, secrets),
+      holder: newId(),
+      at: now,
+      deadline: now + HANDSHAKE_MS,
+    });
+    if (handshake) return { handshake, secrets, earlierCandidate, oauthClientSecret };
+    if (now > patience) throw installInProgress(descriptor.key);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/**
+ * An add-on may have stored the secret of a handshake and failed after that: it is sent the same one again. Never
+ * to another origin, though: whoever failed there on purpose would know the secret of who succeeds here.
+ */
+function secretsToSend(
+  earlier: InstallationSecrets | undefined,
+  origin: string,
+): InstallationSecrets {
+  if (earlier?.origin === origin) return earlier;
+  return { shared: randomSecret(), webhook: randomWebhookSecret(), origin };
+}
+
+/**
+ * Calls `installed`. Signed with the secret the add-on has acknowledged; after 400 or 401 once more with the
+ * candidate it was sent before: it may know only that one.
+ */
+export async function callInstalled(
+  plan: InstallPlan,
+  begun: Begun,
+  parts: HostParts,
+): Promise<{ isAccepted: boolean; exchanges: ExchangeRecord[] }> {
+  const exchanges: ExchangeRecord[] = [];
+  const { descriptor, scopes } = plan;
+  const { secrets, earlierCandidate, oauthClientSecret } = begun;
+  const { installation } = begun.handshake;
+  const url = descriptor.lifecycle.installed;
+  if (url === undefined) return { isAccepted: true, exchanges };
+  const signers = new Set([acknowledgedSecrets(parts.box, installation)?.shared ?? secrets.shared]);
+  if (earlierCandidate && !descriptor.signedInstall) signers.add(earlierCandidate.shared);
+
+  for (const signWith of signers) {
+    const result = await callLifecycle(
+      {
+        kind: 'installed',
+        attempt: exchanges.length + 1,
+        url,
+        descriptor,
+        installation,
+        scopes,
+        secrets: { ...secrets, oauthClient: oauthClientSecret },
+        signWith,
+      },
+      parts,
+    );
+    exchanges.push(result.exchange);
+    await parts.store.lifecycle.addExchange(result.exchange);
+    if (result.isAccepted) return { isAccepted: true, exchanges };
+    if (!doubtsSignature(result)) break;
+  }
+  return { isAccepted: false, exchanges };
+}
+
+/** The add-on said yes: everything comes into force. @throws install_cancelled */
+export async function commitHandshake(
+  plan: InstallPlan,
+  { handshake }: Begun,
+  parts: HostParts,
+): Promise<InstallationRow> {
+  const { descriptor, scopes } = plan;
+  const now = parts.settings.clock.now();
+  const installationId = handshake.installation.id;
+  const webhooks: WebhookRow[] = descriptor.webhooks.map(({ event, url }) => ({
+    id: derivedId(installationId, event, url),
+    installationId,
+    event,
+    url,
+    since: now,
+    until: null,
+  }));
+  return parts.store.installations.acceptHandshake(handshake.id, {
+    at: now,
+    webhooks,
+    subscriptions: planSubscriptions(webhooks, scopes, parts.settings.platform),
+    call: descriptor.lifecycle.enabled
+      ? { id: newId(), installationId, kind: 'enabled', attempts: 0, dueAt: now, createdAt: now }
+      : undefined,
+  });
+}
+
+function installInProgress(key: string): MortiseError {
+  return new MortiseError({
+    code: 'install_in_progress',
+    status: 409,
+    message: `"${key}" is being called about its installation in this context already.`,
+    hint: 'Wait for that to end, then try again.',
+  });
+}

@@ -1,0 +1,64 @@
+// A self-signed certificate made here and now, so that tests can have one that is expired or of another host.
+import { generateKeyPairSync, sign } from 'node:crypto';
+
+const DAY_MS = 24 * 3_600_000;
+
+/** @param host the only name it is for; a day long unless said otherwise. */
+export function selfSigned(
+  host: string,
+  notBefore = new Date(Date.now() - DAY_MS),
+  notAfter = new Date(Date.now() + DAY_MS),
+): { key: string; cert: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
+  const name = sequence(
+    der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(`Test of ${host}`)))),
+  );
+  const toBeSigned = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))), // version 3
+    der(0x02, Buffer.from([1])), // serial number
+    algorithm,
+    name,
+    sequence(time(notBefore), time(notAfter)),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(
+      0xa3,
+      sequence(
+        // basicConstraints: its own authority; subjectAltName: the host
+        sequence(oid('551d13'), der(0x04, sequence(der(0x01, Buffer.from([0xff]))))),
+        sequence(oid('551d11'), der(0x04, sequence(der(0x82, Buffer.from(host))))),
+      ),
+    ),
+  );
+  const signature = sign('sha256', toBeSigned, privateKey);
+  const certificate = sequence(
+    toBeSigned,
+    algorithm,
+    der(0x03, Buffer.concat([Buffer.from([0]), signature])),
+  );
+  const lines = certificate.toString('base64').replace(/.{64}/g, '$&\n');
+  return {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
+  };
+}
+
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const size =
+    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}
+
+function sequence(...parts: Buffer[]): Buffer {
+  return der(0x30, Buffer.concat(parts));
+}
+
+function oid(hex: string): Buffer {
+  return der(0x06, Buffer.from(hex, 'hex'));
+}
+
+function time(date: Date): Buffer {
+  return der(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(2, 14)}Z`));
+}

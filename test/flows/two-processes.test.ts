@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import { type Operator, operatorOf } from '../../examples/story/operator.ts';
+import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
+import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { SECRET_KEY } from '../helpers/start-host.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+
+const TOKEN = 'operator-token-of-two';
+
+describe('two processes on one file', function () {
+  this.timeout(60_000);
+  let addon: FakeAddon;
+  let folder: string;
+  let first: { process: RunningProcess; operator: Operator };
+  let second: { process: RunningProcess; operator: Operator };
+
+  async function serve() {
+    const process = startProcess(
+      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      { MORTISE_DATA: folder, MORTISE_OPERATOR_TOKEN: TOKEN, MORTISE_SECRET_KEY: SECRET_KEY },
+    );
+    const [, url] = await process.waitFor(/mortise listening on (\S+)/);
+    return { process, operator: operatorOf(url!, TOKEN) };
+  }
+
+  const publish = (operator: Operator, n: number) =>
+    operator('POST', '/events', { type: 'repo:push', context: 'acme', resource: 'acme/site', payload: { push: { changes: [] }, actor: { nickname: String(n) } } });
+
+  beforeEach(async () => {
+    addon = await fakeAddon();
+    folder = temporaryFolder();
+    [first, second] = await Promise.all([serve(), serve()]);
+  });
+  afterEach(async () => {
+    await Promise.all([first.process.kill(), second.process.kill()]);
+    await addon.stop();
+  });
+
+  it('serve every door; each event is delivered once, whoever published it; the file stays sound', async () => {
+    const { status, json } = await second.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    expect(status).to.equal(201);
+    const published = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => publish(i % 2 ? first.operator : second.operator, i)),
+    );
+    expect(published.map((p) => p.status)).to.satisfy((all: number[]) => all.every((s) => s === 202));
+    await until(() => addon.to('/hook').length >= 200, '200 deliveries', 30_000);
+    await until(
+      async () => (await first.operator('GET', '/deliveries?state=pending')).json.items.length === 0,
+      'nothing to be owed',
+    );
+    const told = addon.to('/hook').map((call) => call.json.data.actor.nickname);
+    expect(told.map(Number).sort((a, b) => a - b)).to.deep.equal(Array.from({ length: 200 }, (_, i) => i));
+
+    // What one process revokes, the other no longer delivers.
+    await second.operator('PATCH', `/installations/${json.id}`, { state: 'disabled' });
+    await publish(first.operator, 999);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(addon.to('/hook')).to.have.length(200);
+
+    const db = new Database(join(folder, 'mortise.db'), { readonly: true });
+    expect(db.pragma('integrity_check', { simple: true })).to.equal('ok');
+    db.close();
+  });
+
+  it('hand the engine over when one is killed', async () => {
+    await first.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    await publish(first.operator, 1);
+    await until(
+      async () => (await first.operator('GET', '/deliveries?state=delivered')).json.items.length === 1,
+      'the first delivery to be recorded',
+    );
+    await first.process.kill();
+    await publish(second.operator, 2);
+    const call = await addon.waitFor('/hook', 2);
+    expect(call.json.data.actor.nickname).to.equal('2');
+    first = second;
+  });
+});
