@@ -4,10 +4,7 @@ import { readDescriptor } from '../descriptor/read.ts';
 import { callAddon, type LifecycleResult } from '../lifecycle/call.ts';
 import { lifecyclePayload } from '../lifecycle/payload.ts';
 import { signCall } from '../lifecycle/sign.ts';
-import {
-  acknowledgedSecrets,
-  candidateSecrets,
-} from '../store/installation-secrets.ts';
+import { acknowledgedSecrets, candidateSecrets } from '../store/installation-secrets.ts';
 import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts';
 import type { HostParts } from './parts.ts';
 

@@ -3,7 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect } from 'chai';
 
-const LAYERS = [['cli'], ['.'], ['http'], ['host'], ['descriptor', 'lifecycle', 'oauth', 'webhooks'], ['platform'], ['store'], ['core']];
+const LAYERS = [
+  ['cli'],
+  ['.'],
+  ['http'],
+  ['host'],
+  ['descriptor', 'lifecycle', 'oauth', 'webhooks'],
+  ['platform'],
+  ['store'],
+  ['core'],
+];
 
 /** create-host.ts and index.ts stand above everything but the command line. */
 const folderOf = (file: string) => (file.includes('/') ? file.split('/')[0]! : '.');
@@ -16,7 +25,9 @@ function importsOf(file: string): string[] {
   );
 }
 
-const files = (readdirSync('src', { recursive: true }) as string[]).filter((name) => name.endsWith('.ts'));
+const files = (readdirSync('src', { recursive: true }) as string[]).filter((name) =>
+  name.endsWith('.ts'),
+);
 
 describe('imports in src', () => {
   it('point down only, and subjects do not know each other', () => {
@@ -25,7 +36,8 @@ describe('imports in src', () => {
       const from = folderOf(file);
       for (const imported of importsOf(file)) {
         const to = folderOf(imported);
-        const isOk = from === to || (from === 'addon' ? false : to !== 'addon' && levelOf(from) < levelOf(to));
+        const isOk =
+          from === to || (from === 'addon' ? false : to !== 'addon' && levelOf(from) < levelOf(to));
         if (!isOk) wrong.push(`${file} imports ${imported}: ${from} may not know ${to}`);
       }
     }
@@ -34,7 +46,9 @@ describe('imports in src', () => {
 
   it('reach SQLite from create-host.ts only', () => {
     const reaching = files.filter(
-      (file) => !file.startsWith('store/sqlite/') && importsOf(file).some((name) => name.startsWith('store/sqlite/')),
+      (file) =>
+        !file.startsWith('store/sqlite/') &&
+        importsOf(file).some((name) => name.startsWith('store/sqlite/')),
     );
     expect(reaching).to.deep.equal(['create-host.ts']);
   });
@@ -43,7 +57,8 @@ describe('imports in src', () => {
     const graph = new Map(files.map((file) => [file, importsOf(file)]));
     const done = new Set<string>();
     const visit = (file: string, path: string[]): void => {
-      if (path.includes(file)) throw new Error(`a cycle: ${[...path.slice(path.indexOf(file)), file].join(' → ')}`);
+      if (path.includes(file))
+        throw new Error(`a cycle: ${[...path.slice(path.indexOf(file)), file].join(' → ')}`);
       if (done.has(file)) return;
       for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
       done.add(file);
@@ -58,7 +73,9 @@ describe('imports in src', () => {
   });
 
   it('of the examples are the package’s public doors only', () => {
-    const examples = (readdirSync('examples', { recursive: true }) as string[]).filter((name) => name.endsWith('.ts'));
+    const examples = (readdirSync('examples', { recursive: true }) as string[]).filter((name) =>
+      name.endsWith('.ts'),
+    );
     for (const name of examples) {
       expect(readFileSync(join('examples', name), 'utf8'), name).not.to.match(/from '[^']*\/src\//);
     }

@@ -135,7 +135,9 @@ describe('a literal address', () => {
   for (const host of hosts) {
     it(`that is private is refused without a connection: ${host}`, async () => {
       const canary = await listening(undefined, '0.0.0.0');
-      const answer = await outbound(PUBLIC_ONLY, SHORT).send(get(`https://${host}:${canary.port}/`));
+      const answer = await outbound(PUBLIC_ONLY, SHORT).send(
+        get(`https://${host}:${canary.port}/`),
+      );
       const { kind, code, message } = answer as Failure;
       expect(kind).to.equal('failure');
       // A spelling that this machine's resolver does not know leads nowhere either.
@@ -263,7 +265,9 @@ describe('a name', () => {
           callback,
           Object.assign(new Error(errno), { code: errno }),
         )) as unknown as Resolve;
-      const answer = await outbound(PUBLIC_ONLY, SHORT, resolve).send(get('https://addon.example/'));
+      const answer = await outbound(PUBLIC_ONLY, SHORT, resolve).send(
+        get('https://addon.example/'),
+      );
       expect((answer as Failure).code).to.equal(code);
     });
   }
@@ -419,7 +423,9 @@ describe('an answer', () => {
       'bad_response',
       (socket) =>
         socket.once('data', () =>
-          socket.write(`HTTP/1.1 200 OK\r\n${'X-Long: '.concat('x'.repeat(1_000), '\r\n').repeat(100)}`),
+          socket.write(
+            `HTTP/1.1 200 OK\r\n${'X-Long: '.concat('x'.repeat(1_000), '\r\n').repeat(100)}`,
+          ),
         ),
     ],
     ['silence', 'timeout', (socket) => socket.resume()],

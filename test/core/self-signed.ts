@@ -1,5 +1,5 @@
 // A self-signed certificate made here and now, so that tests can have one that is expired or of another host.
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -12,7 +12,7 @@ export function selfSigned(
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
   const name = sequence(
-    der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(`Test of ${host}`)))),
+    der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(`Test ${randomUUID()}`)))),
   );
   const toBeSigned = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))), // version 3
@@ -37,7 +37,10 @@ export function selfSigned(
     algorithm,
     der(0x03, Buffer.concat([Buffer.from([0]), signature])),
   );
-  const lines = certificate.toString('base64').replace(/.{64}/g, '$&\n');
+  const lines = certificate
+    .toString('base64')
+    .match(/.{1,64}/g)!
+    .join('\n');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { answer } from '../helpers/fake-addon.ts';
-import { installAddon, type InstalledAddon, PUSH } from '../helpers/installed-addon.ts';
+import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { until } from '../helpers/until.ts';
 
@@ -17,7 +17,8 @@ describe('a delivery', () => {
     await installed.addon.stop();
   });
 
-  const deliveries = async (state: string) => (await running.operator('GET', `/deliveries?state=${state}`)).json.items;
+  const deliveries = async (state: string) =>
+    (await running.operator('GET', `/deliveries?state=${state}`)).json.items;
 
   it('is tried again after a failure, with the same id and a new signature, and the log shows both', async () => {
     const { addon } = installed;
@@ -35,9 +36,18 @@ describe('a delivery', () => {
     const first = addon.to('/hook')[0]!;
     expect(second.headers['webhook-id']).to.equal(first.headers['webhook-id']);
     expect(second.headers['webhook-timestamp']).not.to.equal(first.headers['webhook-timestamp']);
-    await until(async () => (await deliveries('delivered')).length === 1, 'the success to be recorded');
+    await until(
+      async () => (await deliveries('delivered')).length === 1,
+      'the success to be recorded',
+    );
     const shown = (await running.operator('GET', `/deliveries/${retrying.id}`)).json;
-    expect(shown.attempts.map((a: { outcome: string; status: number; responseExcerpt: string }) => [a.outcome, a.status, a.responseExcerpt])).to.deep.equal([
+    expect(
+      shown.attempts.map((a: { outcome: string; status: number; responseExcerpt: string }) => [
+        a.outcome,
+        a.status,
+        a.responseExcerpt,
+      ]),
+    ).to.deep.equal([
       ['retry', 500, 'out of order'],
       ['delivered', 200, 'ok'],
     ]);
@@ -71,7 +81,8 @@ describe('a delivery', () => {
   });
 
   it('waits as long as Retry-After says, and so do the others to the same add-on', async () => {
-    installed.addon.respond = (_call, response) => response.writeHead(503, { 'retry-after': '120' }).end();
+    installed.addon.respond = (_call, response) =>
+      response.writeHead(503, { 'retry-after': '120' }).end();
     await running.operator('POST', '/events', PUSH);
     const [item] = await until(async () => {
       const items = await deliveries('retrying');
@@ -84,7 +95,10 @@ describe('a delivery', () => {
   });
 
   it('goes to nobody in another context, and to nobody who was not granted its scope', async () => {
-    const elsewhere = await installAddon(running, { descriptor: { key: 'elsewhere' }, context: 'other' });
+    const elsewhere = await installAddon(running, {
+      descriptor: { key: 'elsewhere' },
+      context: 'other',
+    });
     const { addon } = installed;
     await running.operator('POST', '/events', PUSH);
     await running.operator('POST', '/events', {
@@ -95,13 +109,18 @@ describe('a delivery', () => {
     });
     await addon.waitFor('/hook');
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(addon.to('/hook').map((call) => call.headers['x-event-key'])).to.deep.equal(['repo:push']);
+    expect(addon.to('/hook').map((call) => call.headers['x-event-key'])).to.deep.equal([
+      'repo:push',
+    ]);
     expect(elsewhere.addon.to('/hook')).to.deep.equal([]);
     await elsewhere.addon.stop();
   });
 
   it('of an event without a resource never reaches an installation limited to resources', async () => {
-    const limited = await installAddon(running, { descriptor: { key: 'limited' }, request: { resources: ['acme/site'] } });
+    const limited = await installAddon(running, {
+      descriptor: { key: 'limited' },
+      request: { resources: ['acme/site'] },
+    });
     await running.operator('POST', '/events', { ...PUSH, resource: undefined });
     await running.operator('POST', '/events', { ...PUSH, resource: 'acme/other' });
     await running.operator('POST', '/events', PUSH);
@@ -121,7 +140,10 @@ describe('a delivery', () => {
         { event: 'repo:push', url: '/other' },
       ],
     };
-    await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     await running.operator('POST', '/events', PUSH);
     await addon.waitFor('/other');
     await addon.waitFor('/hook');
@@ -166,7 +188,10 @@ describe('a delivery', () => {
       };
       const other = await startHost({ platform });
       const shaped = await installAddon(other, { request: { context: undefined } });
-      await other.operator('POST', '/events', { type: 'repo:push', payload: { push: {}, undeclared: 1 } });
+      await other.operator('POST', '/events', {
+        type: 'repo:push',
+        payload: { push: {}, undeclared: 1 },
+      });
       const { json, headers } = await shaped.addon.waitFor('/hook');
       expect(Object.keys(json)).to.deep.equal(expected);
       expect(headers).to.include.keys('x-hub-signature', 'x-hub-signature-256', 'webhook-id');

@@ -1,10 +1,11 @@
 // What bites between publish and socket. Seen red: without the gate's checks each "never sent" row fails; without
 // mayStart in attempt.ts "revoked while the connection is made" fails.
-import net from 'node:net';
+
 import type { AddressInfo } from 'node:net';
+import net from 'node:net';
 import { expect } from 'chai';
 import { answer } from '../helpers/fake-addon.ts';
-import { installAddon, type InstalledAddon, PUSH } from '../helpers/installed-addon.ts';
+import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { until } from '../helpers/until.ts';
 
@@ -29,7 +30,9 @@ describe('the gate in front of a delivery', () => {
     await addon.waitFor('/hook');
     addon.respond = answer(204);
     const path = `/installations/${installation.id}`;
-    await (change === 'uninstall' ? running.operator('DELETE', path) : running.operator('PATCH', path, change));
+    await (change === 'uninstall'
+      ? running.operator('DELETE', path)
+      : running.operator('PATCH', path, change));
     return until(async () => {
       const { items } = (await running.operator('GET', '/deliveries?state=dropped')).json;
       return items[0];
@@ -68,17 +71,27 @@ describe('the gate in front of a delivery', () => {
     });
     await running.operator('POST', '/events', PUSH);
     // Refused so far: nobody listens. The retry comes after a second; revoke first, then listen.
-    await until(async () => (await running.operator('GET', '/deliveries?state=retrying')).json.items.length === 1, 'a refused attempt');
+    await until(
+      async () =>
+        (await running.operator('GET', '/deliveries?state=retrying')).json.items.length === 1,
+      'a refused attempt',
+    );
     await running.operator('PATCH', `/installations/${installation.id}`, { state: 'disabled' });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    await until(async () => (await running.operator('GET', '/deliveries?state=dropped')).json.items.length === 1, 'the drop');
+    await until(
+      async () =>
+        (await running.operator('GET', '/deliveries?state=dropped')).json.items.length === 1,
+      'the drop',
+    );
     expect(received).to.equal('');
     expect((server.address() as AddressInfo).port).to.equal(port);
     await new Promise((resolve) => server.close(resolve));
   });
 
   it('leaves out a field whose scope is taken away between publish and the retry', async () => {
-    await running.operator('PATCH', `/installations/${installed.installation.id}`, { scopes: ['repository'] });
+    await running.operator('PATCH', `/installations/${installed.installation.id}`, {
+      scopes: ['repository'],
+    });
     const withEmail = await installAddon(running, {
       descriptor: { key: 'reads-mail', scopes: ['repository', 'email'] },
     });
@@ -88,7 +101,9 @@ describe('the gate in front of a delivery', () => {
     const first = await withEmail.addon.waitFor('/hook');
     expect(first.body.toString()).to.match(/@example/);
     withEmail.addon.respond = answer(204);
-    await running.operator('PATCH', `/installations/${withEmail.installation.id}`, { scopes: ['repository'] });
+    await running.operator('PATCH', `/installations/${withEmail.installation.id}`, {
+      scopes: ['repository'],
+    });
     const second = await withEmail.addon.waitFor('/hook', 2);
     expect(second.body.toString()).not.to.match(/@example/);
     expect(second.headers['mortise-withheld']).to.include('/actor/email;scope=email');

@@ -19,10 +19,16 @@ describe('after a handshake that failed', () => {
   });
 
   const install = (from: FakeAddon, more = {}) =>
-    running.operator('POST', '/installations', { descriptorUrl: from.descriptorUrl, context: 'acme', ...more });
+    running.operator('POST', '/installations', {
+      descriptorUrl: from.descriptorUrl,
+      context: 'acme',
+      ...more,
+    });
   const isSignedWith = (call: ReceivedCall, secret: string) => {
     try {
-      jwt.verify(call.headers.authorization!.replace(/^JWT /, ''), secret, { algorithms: ['HS256'] });
+      jwt.verify(call.headers.authorization!.replace(/^JWT /, ''), secret, {
+        algorithms: ['HS256'],
+      });
       return true;
     } catch {
       return false;
@@ -45,7 +51,9 @@ describe('after a handshake that failed', () => {
     await install(addon);
     const other = await fakeAddon({ key: 'fake-addon' });
     expect((await install(other)).status).to.equal(201);
-    expect(other.to('/installed')[0]!.json.sharedSecret).not.to.equal(addon.to('/installed')[0]!.json.sharedSecret);
+    expect(other.to('/installed')[0]!.json.sharedSecret).not.to.equal(
+      addon.to('/installed')[0]!.json.sharedSecret,
+    );
     await other.stop();
   });
 
@@ -55,7 +63,8 @@ describe('after a handshake that failed', () => {
     await install(addon);
     const stored = addon.to('/installed')[1]!.json.sharedSecret;
     const moved = await fakeAddon({ key: 'fake-addon' });
-    moved.respond = (call, response) => response.writeHead(isSignedWith(call, stored) ? 204 : 401).end();
+    moved.respond = (call, response) =>
+      response.writeHead(isSignedWith(call, stored) ? 204 : 401).end();
     expect((await install(moved)).json.code).to.equal('addon_key_taken');
     const { status, json } = await install(moved, { acceptNewOrigin: true });
     expect(status).to.equal(201);
@@ -68,11 +77,15 @@ describe('after a handshake that failed', () => {
     addon.respond = answer(500);
     await install(addon);
     const stored = addon.to('/installed')[1]!.json.sharedSecret;
-    addon.respond = (call, response) => response.writeHead(isSignedWith(call, stored) ? 204 : 401).end();
+    addon.respond = (call, response) =>
+      response.writeHead(isSignedWith(call, stored) ? 204 : 401).end();
     const { items } = (await running.operator('GET', '/installations')).json;
     await running.operator('DELETE', `/installations/${items[0].id}`);
     await addon.waitFor('/uninstalled', 2);
-    expect(addon.to('/uninstalled').map((call) => isSignedWith(call, stored))).to.deep.equal([false, true]);
+    expect(addon.to('/uninstalled').map((call) => isSignedWith(call, stored))).to.deep.equal([
+      false,
+      true,
+    ]);
   });
 
   it('a 401 to a secret that was never sent is not asked again', async () => {
@@ -86,25 +99,39 @@ describe('after a handshake that failed', () => {
   it('credentials work during the call and die with it', async () => {
     const seen: number[] = [];
     let bearer = '';
-    const { oauthClientId, oauthClientSecret } = await new Promise<Record<string, string>>((resolve) => {
-      addon.respond = async (call, response) => {
-        const { oauthClientId: id, oauthClientSecret: secret } = call.json;
-        const token = await running.request('POST', '/oauth2/token', {
-          body: new URLSearchParams({ grant_type: 'client_credentials', client_id: id, client_secret: secret }),
-        });
-        bearer = token.json.access_token;
-        const me = await running.request('GET', '/addon/v1/installation', { headers: { authorization: `Bearer ${bearer}` } });
-        seen.push(token.status, me.status);
-        response.writeHead(500).end();
-        resolve(call.json);
-      };
-      void install(addon);
-    });
+    const { oauthClientId, oauthClientSecret } = await new Promise<Record<string, string>>(
+      (resolve) => {
+        addon.respond = async (call, response) => {
+          const { oauthClientId: id, oauthClientSecret: secret } = call.json;
+          const token = await running.request('POST', '/oauth2/token', {
+            body: new URLSearchParams({
+              grant_type: 'client_credentials',
+              client_id: id,
+              client_secret: secret,
+            }),
+          });
+          bearer = token.json.access_token;
+          const me = await running.request('GET', '/addon/v1/installation', {
+            headers: { authorization: `Bearer ${bearer}` },
+          });
+          seen.push(token.status, me.status);
+          response.writeHead(500).end();
+          resolve(call.json);
+        };
+        void install(addon);
+      },
+    );
     expect(seen).to.deep.equal([200, 200]);
     const dead = async () => {
-      const me = await running.request('GET', '/addon/v1/installation', { headers: { authorization: `Bearer ${bearer}` } });
+      const me = await running.request('GET', '/addon/v1/installation', {
+        headers: { authorization: `Bearer ${bearer}` },
+      });
       const token = await running.request('POST', '/oauth2/token', {
-        body: new URLSearchParams({ grant_type: 'client_credentials', client_id: oauthClientId!, client_secret: oauthClientSecret! }),
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: oauthClientId!,
+          client_secret: oauthClientSecret!,
+        }),
       });
       return [me.status, token.status];
     };

@@ -26,7 +26,10 @@ describe('the code host, killed with kill -9', () => {
 
   async function install(url: string): Promise<void> {
     const operator = operatorOf(url, readFileSync(join(folder, 'operator-token'), 'utf8'));
-    const { status } = await operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    const { status } = await operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     expect(status).to.equal(201);
   }
 
@@ -34,8 +37,15 @@ describe('the code host, killed with kill -9', () => {
     const clone = temporaryFolder();
     const password = readFileSync(join(folder, 'alice-git-password'), 'utf8');
     const git = (...args: string[]) =>
-      run('git', ['-c', 'user.name=Alice', '-c', 'user.email=alice@example.test', ...args], { cwd: clone });
-    await git('clone', '-q', url.replace('//', `//alice:${password}@`).concat('/acme/site.git'), '.');
+      run('git', ['-c', 'user.name=Alice', '-c', 'user.email=alice@example.test', ...args], {
+        cwd: clone,
+      });
+    await git(
+      'clone',
+      '-q',
+      url.replace('//', `//alice:${password}@`).concat('/acme/site.git'),
+      '.',
+    );
     await git('checkout', '-q', '-B', 'main');
     appendFileSync(join(clone, 'file'), `${Date.now()}\n`);
     await git('add', '.');
@@ -91,13 +101,23 @@ describe('the code host, killed with kill -9', () => {
     // What git accepted while nobody recorded: a commit that appears in the repository itself.
     const repository = join(folder, 'repositories', 'acme', 'site.git');
     const git = (...args: string[]) =>
-      run('git', ['-c', 'user.name=Alice', '-c', 'user.email=a@example.test', '--git-dir', repository, ...args]);
+      run('git', [
+        '-c',
+        'user.name=Alice',
+        '-c',
+        'user.email=a@example.test',
+        '--git-dir',
+        repository,
+        ...args,
+      ]);
     const tree = (await git('rev-parse', 'main^{tree}')).stdout.trim();
     const commit = (await git('commit-tree', tree, '-p', 'main', '-m', 'Unrecorded')).stdout.trim();
     await git('update-ref', 'refs/heads/main', commit);
 
     url = await start();
     const told = await addon.waitFor('/hook', 2);
-    expect(told.json.data.push.changes[0].commits.map((c: { message: string }) => c.message.trim())).to.deep.equal(['Unrecorded']);
+    expect(
+      told.json.data.push.changes[0].commits.map((c: { message: string }) => c.message.trim()),
+    ).to.deep.equal(['Unrecorded']);
   });
 });

@@ -24,7 +24,10 @@ describe('an installation', () => {
 
   it('keeps its clientKey over re-installs, and every install brings new secrets', async () => {
     const { addon, payload, installation } = await install();
-    const again = await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    const again = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     expect(again.status).to.equal(201);
     expect(again.json.clientKey).to.equal(installation.clientKey);
     expect(again.json.descriptorVersion).to.equal(2);
@@ -36,7 +39,10 @@ describe('an installation', () => {
 
   it('has another clientKey in another context', async () => {
     const { addon, installation } = await install();
-    const elsewhere = await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'other' });
+    const elsewhere = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'other',
+    });
     expect(elsewhere.status).to.equal(201);
     expect(elsewhere.json.clientKey).not.to.equal(installation.clientKey);
   });
@@ -44,15 +50,28 @@ describe('an installation', () => {
   it('ends at once: tokens and credentials are dead after the answer, and a signed goodbye follows', async () => {
     const { addon, installation, payload, token } = await install();
     const bearer = await token();
-    const me = () => running.request('GET', '/addon/v1/installation', { headers: { authorization: `Bearer ${bearer}` } });
+    const me = () =>
+      running.request('GET', '/addon/v1/installation', {
+        headers: { authorization: `Bearer ${bearer}` },
+      });
     expect((await me()).status).to.equal(200);
-    expect((await running.operator('DELETE', `/installations/${installation.id}`)).status).to.equal(204);
+    expect((await running.operator('DELETE', `/installations/${installation.id}`)).status).to.equal(
+      204,
+    );
     expect((await me()).status).to.equal(401);
-    const credentials = await tokenRequest(running, payload.oauthClientId, payload.oauthClientSecret, { grant_type: 'client_credentials' });
+    const credentials = await tokenRequest(
+      running,
+      payload.oauthClientId,
+      payload.oauthClientSecret,
+      { grant_type: 'client_credentials' },
+    );
     expect([credentials.status, credentials.json.error]).to.deep.equal([401, 'invalid_client']);
     const goodbye = await addon.waitFor('/uninstalled');
     expect(goodbye.headers.authorization).to.match(/^JWT /);
-    expect(goodbye.json).to.include({ eventType: 'uninstalled', clientKey: installation.clientKey });
+    expect(goodbye.json).to.include({
+      eventType: 'uninstalled',
+      clientKey: installation.clientKey,
+    });
     expect(goodbye.json).not.to.have.any.keys('sharedSecret', 'webhookSecret', 'oauthClientSecret');
     expect((await running.operator('GET', '/installations')).json.items).to.deep.equal([]);
   });
@@ -69,7 +88,9 @@ describe('an installation', () => {
       const shown = await running.operator('GET', `/installations/${installation.id}`);
       return shown.json.exchanges[0].status === 204 && shown;
     }, 'the exchange to be recorded');
-    expect(json.exchanges.map((e: { kind: string; status: number }) => [e.kind, e.status])).to.deep.equal([
+    expect(
+      json.exchanges.map((e: { kind: string; status: number }) => [e.kind, e.status]),
+    ).to.deep.equal([
       ['uninstalled', 204],
       ['uninstalled', 503],
       ['installed', 204],
@@ -106,17 +127,28 @@ describe('an installation', () => {
     await addon.waitFor('/scopes');
     await running.operator('DELETE', path);
     await addon.waitFor('/uninstalled');
-    expect(addon.calls.map((call) => call.url)).to.deep.equal(['/installed', '/enabled', '/disabled', '/enabled', '/scopes', '/uninstalled']);
+    expect(addon.calls.map((call) => call.url)).to.deep.equal([
+      '/installed',
+      '/enabled',
+      '/disabled',
+      '/enabled',
+      '/scopes',
+      '/uninstalled',
+    ]);
     expect(atOnce).to.equal(1);
     expect(addon.to('/scopes')[0]!.json.scopes).to.deep.equal(['repository']);
   });
 
   it('installed again, is no longer told the goodbye it missed', async () => {
     const { addon, installation } = await install();
-    addon.respond = (call, response) => response.writeHead(call.url === '/uninstalled' ? 503 : 204).end();
+    addon.respond = (call, response) =>
+      response.writeHead(call.url === '/uninstalled' ? 503 : 204).end();
     await running.operator('DELETE', `/installations/${installation.id}`);
     await addon.waitFor('/uninstalled');
-    const again = await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    const again = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     expect(again.status, again.text).to.equal(201);
     const goodbyes = addon.to('/uninstalled').length;
     await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -130,7 +162,10 @@ describe('an installation', () => {
     await addon.waitFor('/hook');
     await running.operator('DELETE', `/installations/${installation.id}`);
     addon.respond = answer(204);
-    await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     const { json } = await until(async () => {
       const page = await running.operator('GET', '/deliveries?state=dropped');
       return page.json.items.length === 1 && page;
@@ -140,7 +175,9 @@ describe('an installation', () => {
   });
 
   it('is tolerated without lifecycle addresses: it is called nowhere, and has no webhooks to verify', async () => {
-    const { installation } = await install({ descriptor: { lifecycle: undefined, authentication: undefined, modules: undefined } });
+    const { installation } = await install({
+      descriptor: { lifecycle: undefined, authentication: undefined, modules: undefined },
+    });
     expect(installation.state).to.equal('enabled');
   });
 
@@ -150,25 +187,41 @@ describe('an installation', () => {
     addon.respond = (_call, response) => {
       release = () => response.writeHead(204).end();
     };
-    const pending = running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'cancelled' });
+    const pending = running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'cancelled',
+    });
     await addon.waitFor('/installed', 2);
     const { items } = (await running.operator('GET', '/installations?state=pending')).json;
     expect(items).to.have.length(1);
-    expect((await running.operator('DELETE', `/installations/${items[0].id}`)).status).to.equal(204);
+    expect((await running.operator('DELETE', `/installations/${items[0].id}`)).status).to.equal(
+      204,
+    );
     release();
     const late = await pending;
     expect([late.status, late.json.code]).to.deep.equal([409, 'install_cancelled']);
-    expect((await running.operator('GET', `/installations/${items[0].id}`)).json.state).to.equal('uninstalled');
+    expect((await running.operator('GET', `/installations/${items[0].id}`)).json.state).to.equal(
+      'uninstalled',
+    );
   });
 
   it('signs webhooks with what the add-on acknowledged while a re-install fails', async () => {
     const { addon, payload } = await install();
-    addon.respond = (call, response) => response.writeHead(call.url === '/installed' ? 500 : 204).end();
-    const failed = await running.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    addon.respond = (call, response) =>
+      response.writeHead(call.url === '/installed' ? 500 : 204).end();
+    const failed = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     expect(failed.status).to.equal(502);
     await running.operator('POST', '/events', PUSH);
     const hook = await addon.waitFor('/hook');
     const { Webhook } = await import('standardwebhooks');
-    expect(() => new Webhook(payload.webhookSecret).verify(hook.body.toString(), hook.headers as Record<string, string>)).not.to.throw();
+    expect(() =>
+      new Webhook(payload.webhookSecret).verify(
+        hook.body.toString(),
+        hook.headers as Record<string, string>,
+      ),
+    ).not.to.throw();
   });
 });

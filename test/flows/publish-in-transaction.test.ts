@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { MortiseError } from '../../src/index.ts';
-import { installAddon, type InstalledAddon, PUSH } from '../helpers/installed-addon.ts';
+import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 
 describe("publish inside the product's transaction", () => {
@@ -76,13 +76,19 @@ describe("publish inside the product's transaction", () => {
 
   it('needs Mortise’s own file', () => {
     const other = new Database(':memory:');
-    refused(() => other.transaction(() => running.host.publish(PUSH, { transaction: other }))(), 'transaction_unusable');
+    refused(
+      () => other.transaction(() => running.host.publish(PUSH, { transaction: other }))(),
+      'transaction_unusable',
+    );
     other.close();
   });
 
   it('needs synchronous = FULL: what is acknowledged must survive power loss', () => {
     db.pragma('synchronous = NORMAL');
-    refused(() => db.transaction(() => running.host.publish(PUSH, { transaction: db }))(), 'transaction_unusable');
+    refused(
+      () => db.transaction(() => running.host.publish(PUSH, { transaction: db }))(),
+      'transaction_unusable',
+    );
   });
 
   it('needs a handle', () => {

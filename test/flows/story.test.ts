@@ -4,7 +4,10 @@ import { startProcess } from '../helpers/process.ts';
 describe('npm start -- --once', () => {
   it('tells the whole story and ends with 0', async function () {
     this.timeout(60_000);
-    const story = startProcess(['--import', 'tsx', 'examples/start.ts', '--once'], { PORT: '', MORTISE_DATA: '' });
+    const story = startProcess(['--import', 'tsx', 'examples/start.ts', '--once'], {
+      PORT: '',
+      MORTISE_DATA: '',
+    });
     const code = await story.ended();
     expect(code, story.output()).to.equal(0);
     expect(story.output().match(/✓ \d+ ms/g)).to.have.length(7);
@@ -22,7 +25,10 @@ describe('npm start -- --once', () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    const story = startProcess(['--import', 'tsx', 'examples/start.ts', '--once'], { PORT: String(port), MORTISE_DATA: '' });
+    const story = startProcess(['--import', 'tsx', 'examples/start.ts', '--once'], {
+      PORT: String(port),
+      MORTISE_DATA: '',
+    });
     expect(await story.ended()).to.equal(1);
     expect(story.output()).to.match(new RegExp(`Port ${port} is in use`));
     server.close();

@@ -27,7 +27,12 @@ describe('two processes on one file', function () {
   }
 
   const publish = (operator: Operator, n: number) =>
-    operator('POST', '/events', { type: 'repo:push', context: 'acme', resource: 'acme/site', payload: { push: { changes: [] }, actor: { nickname: String(n) } } });
+    operator('POST', '/events', {
+      type: 'repo:push',
+      context: 'acme',
+      resource: 'acme/site',
+      payload: { push: { changes: [] }, actor: { nickname: String(n) } },
+    });
 
   beforeEach(async () => {
     addon = await fakeAddon();
@@ -40,19 +45,27 @@ describe('two processes on one file', function () {
   });
 
   it('serve every door; each event is delivered once, whoever published it; the file stays sound', async () => {
-    const { status, json } = await second.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    const { status, json } = await second.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     expect(status).to.equal(201);
     const published = await Promise.all(
       Array.from({ length: 200 }, (_, i) => publish(i % 2 ? first.operator : second.operator, i)),
     );
-    expect(published.map((p) => p.status)).to.satisfy((all: number[]) => all.every((s) => s === 202));
+    expect(published.map((p) => p.status)).to.satisfy((all: number[]) =>
+      all.every((s) => s === 202),
+    );
     await until(() => addon.to('/hook').length >= 200, '200 deliveries', 30_000);
     await until(
-      async () => (await first.operator('GET', '/deliveries?state=pending')).json.items.length === 0,
+      async () =>
+        (await first.operator('GET', '/deliveries?state=pending')).json.items.length === 0,
       'nothing to be owed',
     );
     const told = addon.to('/hook').map((call) => call.json.data.actor.nickname);
-    expect(told.map(Number).sort((a, b) => a - b)).to.deep.equal(Array.from({ length: 200 }, (_, i) => i));
+    expect(told.map(Number).sort((a, b) => a - b)).to.deep.equal(
+      Array.from({ length: 200 }, (_, i) => i),
+    );
 
     // What one process revokes, the other no longer delivers.
     await second.operator('PATCH', `/installations/${json.id}`, { state: 'disabled' });
@@ -66,10 +79,14 @@ describe('two processes on one file', function () {
   });
 
   it('hand the engine over when one is killed', async () => {
-    await first.operator('POST', '/installations', { descriptorUrl: addon.descriptorUrl, context: 'acme' });
+    await first.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
     await publish(first.operator, 1);
     await until(
-      async () => (await first.operator('GET', '/deliveries?state=delivered')).json.items.length === 1,
+      async () =>
+        (await first.operator('GET', '/deliveries?state=delivered')).json.items.length === 1,
       'the first delivery to be recorded',
     );
     await first.process.kill();

@@ -15,7 +15,11 @@ export interface InstalledAddon {
 
 export async function installAddon(
   running: RunningHost,
-  options: { descriptor?: Record<string, unknown>; context?: string; request?: Record<string, unknown> } = {},
+  options: {
+    descriptor?: Record<string, unknown>;
+    context?: string;
+    request?: Record<string, unknown>;
+  } = {},
 ): Promise<InstalledAddon> {
   const addon = await fakeAddon(options.descriptor);
   const answer = await running.operator('POST', '/installations', {
@@ -30,10 +34,15 @@ export async function installAddon(
     installation: answer.json,
     payload,
     async token(scope) {
-      const { status, json, text } = await tokenRequest(running, payload.oauthClientId, payload.oauthClientSecret, {
-        grant_type: 'client_credentials',
-        ...(scope !== undefined && { scope }),
-      });
+      const { status, json, text } = await tokenRequest(
+        running,
+        payload.oauthClientId,
+        payload.oauthClientSecret,
+        {
+          grant_type: 'client_credentials',
+          ...(scope !== undefined && { scope }),
+        },
+      );
       expect(status, text).to.equal(200);
       return json.access_token;
     },
@@ -47,7 +56,9 @@ export function tokenRequest(
   parameters: Record<string, string>,
 ): Promise<Answer> {
   return running.request('POST', '/oauth2/token', {
-    headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` },
+    headers: {
+      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+    },
     body: new URLSearchParams(parameters),
   });
 }

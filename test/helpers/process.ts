@@ -14,8 +14,13 @@ export interface RunningProcess {
   ended(): Promise<number | null>;
 }
 
-export function startProcess(args: string[], env: Record<string, string> = {}): RunningProcess {
+export function startProcess(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd?: string,
+): RunningProcess {
   const child = spawn(process.execPath, args, {
+    cwd,
     env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -59,7 +64,10 @@ export interface CommandResult {
 }
 
 /** `mortise …`, to its end. */
-export async function mortise(args: string[], env: Record<string, string> = {}): Promise<CommandResult> {
+export async function mortise(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<CommandResult> {
   const run = startProcess(['bin/mortise.js', ...args], env);
   const code = await run.ended();
   return { code, output: run.output() };

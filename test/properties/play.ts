@@ -1,10 +1,10 @@
 // Plays a scenario on a real host, over real HTTP, and says what went wrong.
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PlatformDefinition } from '../../src/index.ts';
 import type { FakeAddon, ReceivedCall } from '../helpers/fake-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 import { type Json, markersIn, violations } from './oracle.ts';
 import {
@@ -28,8 +28,7 @@ export async function play(
   template: string,
 ): Promise<string[]> {
   for (const server of servers) server.calls.length = 0;
-  const folder = mkdtempSync(join(tmpdir(), 'mortise-property-'));
-  const database = join(folder, 'mortise.db');
+  const database = join(temporaryFolder(), 'mortise.db');
   copyFileSync(template, database);
   const host = await startHost({
     platform: scenario.definition as unknown as PlatformDefinition,
@@ -40,7 +39,6 @@ export async function play(
     return await new Stage(scenario, servers, host).run();
   } finally {
     await host.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

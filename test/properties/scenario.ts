@@ -90,7 +90,7 @@ export function drawScenario(draw: Draw): Scenario {
   const events = (max: number) => Array.from({ length: draw.int(1, max) }, event);
   const first = events(7);
   const changes = installations.flatMap((_, installation): Change[] => {
-    if (!draw.maybe(60)) return [];
+    if (!draw.maybe(75)) return [];
     return [
       draw.pick<() => Change>([
         () => ({
@@ -98,11 +98,8 @@ export function drawScenario(draw: Draw): Scenario {
           kind: 'scopes',
           scopes: draw.some(grantable(installations[installation]!.addon)),
         }),
-        () => ({
-          installation,
-          kind: 'resources',
-          resources: draw.maybe(70) ? draw.some(RESOURCES) : null,
-        }),
+        () => ({ installation, kind: 'resources', resources: draw.some(RESOURCES) }),
+        () => ({ installation, kind: 'resources', resources: draw.maybe(70) ? [] : null }),
         () => ({ installation, kind: 'disable' }),
         () => ({ installation, kind: 'uninstall' }),
       ])(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import Koa from 'koa';
 import { MortiseError } from '../../core/errors.ts';
-import { createHost } from '../../create-host.ts';
+import { createHost, type Host } from '../../create-host.ts';
 import { devData, rememberUrl } from '../../host/dev-data.ts';
 import { DEFAULT_DATA } from '../operator-client.ts';
 
@@ -48,26 +48,32 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const port = readPort(options.port ?? process.env.PORT);
   const isDev = options.dev ?? false;
   const address = options.listen ?? (isDev ? LOOPBACK : undefined);
+  const server = await listen(readPort(options.port ?? process.env.PORT), address);
+  try {
+    const host = await start(server, options, isDev);
+    process.stdout.write(`mortise listening on ${host.baseUrl}\n`);
+    stopOnSignal(server, host);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+async function start(server: Server, options: ServeOptions, isDev: boolean): Promise<Host> {
+  const { port } = server.address() as { port: number };
   const dev = isDev ? devData(options.data) : undefined;
-  const server = await listen(port, address);
-  const actualPort = (server.address() as { port: number }).port;
+  const { MORTISE_DATABASE_URL, MORTISE_BASE_URL, MORTISE_OPERATOR_TOKEN } = process.env;
+  const { MORTISE_SECRET_KEY, MORTISE_SECRET_KEY_PREVIOUS } = process.env;
   const host = createHost({
     platform: options.platform ?? '',
     database:
-      options.database ??
-      process.env.MORTISE_DATABASE_URL ??
-      (isDev ? join(options.data, 'mortise.db') : ''),
-    baseUrl:
-      options.baseUrl ??
-      process.env.MORTISE_BASE_URL ??
-      (isDev ? `http://localhost:${actualPort}` : ''),
-    operatorToken:
-      process.env.MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
-    secretKey: process.env.MORTISE_SECRET_KEY ?? dev?.secretKey,
-    previousSecretKeys: process.env.MORTISE_SECRET_KEY_PREVIOUS?.split(',').filter(Boolean),
+      options.database ?? MORTISE_DATABASE_URL ?? (isDev ? join(options.data, 'mortise.db') : ''),
+    baseUrl: options.baseUrl ?? MORTISE_BASE_URL ?? (isDev ? `http://localhost:${port}` : ''),
+    operatorToken: MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
+    secretKey: MORTISE_SECRET_KEY ?? dev?.secretKey,
+    previousSecretKeys: MORTISE_SECRET_KEY_PREVIOUS?.split(',').filter(Boolean),
     dev: isDev,
     log: options.logLevel,
   });
@@ -80,19 +86,19 @@ async function serve(options: ServeOptions): Promise<void> {
   server.on('request', app.callback());
   await host.start();
   if (isDev) rememberUrl(options.data, host.baseUrl);
-  process.stdout.write(`mortise listening on ${host.baseUrl}\n`);
+  return host;
+}
 
-  let isStopping = false;
-  const stop = async (): Promise<void> => {
-    if (isStopping) return;
-    isStopping = true;
-    server.close();
-    server.closeIdleConnections();
-    await host.close();
-    process.exit(0);
-  };
-  process.on('SIGTERM', () => void stop());
-  process.on('SIGINT', () => void stop());
+/** Lets what is under way end; a second signal does not wait. */
+function stopOnSignal(server: Server, host: Host): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      process.once(signal, () => process.exit(1));
+      server.close();
+      server.closeIdleConnections();
+      void host.close().then(() => process.exit(0));
+    });
+  }
 }
 
 function readPort(text: string | undefined): number {

@@ -1,5 +1,5 @@
 // Calls owed to add-ons about themselves, in order per installation, and every exchange that was made.
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { ExchangeRecord, LifecycleCall } from '../rows.ts';
 import type { LifecycleStore } from '../store.ts';
 import type { Writer } from './writer.ts';
@@ -7,7 +7,7 @@ import type { Writer } from './writer.ts';
 const CALL_COLUMNS = `c.id, c.installation_id AS installationId, c.kind, c.attempts, c.due_at AS dueAt,
   c.created_at AS createdAt`;
 
-export function insertCallStatement(db: Database) {
+export function insertCallStatement(db: Database): Statement<LifecycleCall> {
   return db.prepare<LifecycleCall>(
     `INSERT INTO lifecycle_calls (id, installation_id, kind, state, attempts, due_at, created_at)
      VALUES (@id, @installationId, @kind, 'owed', @attempts, @dueAt, @createdAt)`,

@@ -1,0 +1,280 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
+import { mortise, type RunningProcess, startProcess } from '../helpers/process.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+
+describe('the command line', function () {
+  this.timeout(60_000);
+  let addon: FakeAddon;
+  let server: RunningProcess;
+  let data: string;
+
+  before(async () => {
+    addon = await fakeAddon({ scopes: ['repository', 'issue'] });
+    data = temporaryFolder();
+    server = startProcess([
+      'bin/mortise.js',
+      'serve',
+      '--dev',
+      '--platform',
+      'platforms/bitbucket.json',
+      '--port',
+      '0',
+      '--data',
+      data,
+    ]);
+    await server.waitFor(/^mortise listening on http:\/\/localhost:\d+$/m);
+  });
+  after(async () => {
+    await server.kill('SIGTERM');
+    await addon.stop();
+  });
+
+  const run = (...args: string[]) => mortise(args, { MORTISE_DATA: data });
+  const json = async (...args: string[]) => {
+    const { code, output } = await run(...args, '--json');
+    return { code, json: JSON.parse(output) };
+  };
+
+  it('installs, publishes an example and shows who was told: people read sentences', async () => {
+    const installed = await run(
+      'install',
+      addon.descriptorUrl,
+      '--context',
+      'acme',
+      '--scopes',
+      'repository',
+    );
+    expect(installed.code, installed.output).to.equal(0);
+    expect(installed.output).to.match(/Fake add-on \(fake-addon\) is enabled in acme/);
+    expect(installed.output).to.match(/granted +repository\n/);
+    expect(installed.output).to.match(/asked for, not granted +issue/);
+
+    const sent = await run(
+      'events',
+      'send',
+      'repo:push',
+      '--context',
+      'acme',
+      '--resource',
+      'acme/site',
+    );
+    expect(sent.code, sent.output).to.equal(0);
+    await addon.waitFor('/hook');
+    const list = await until(async () => {
+      const { output } = await run('deliveries', '--state', 'delivered');
+      return /repo:push +fake-addon +delivered +1/.test(output) && output;
+    }, 'the delivery in the list');
+    const id = /(\S+)\n*$/.exec(list)![1]!;
+    const shown = await run('deliveries', id);
+    expect(shown.output).to.match(/repo:push to fake-addon: delivered/);
+    expect(shown.output).to.match(/attempt 1 at \S+: 204 after \d+ ms/);
+    expect(shown.output).to.match(/left out: \/actor\/email \(needs "email"\)/);
+    expect((await run('installations')).output).to.match(/fake-addon +acme +enabled +repository/);
+  });
+
+  it('says the same to programs with --json', async () => {
+    const validated = await json('validate', addon.descriptorUrl);
+    expect(validated.json).to.deep.include({ valid: true, errors: [] });
+    const installed = await json('install', addon.descriptorUrl, '--context', 'programs');
+    expect(installed.json).to.include({
+      addonKey: 'fake-addon',
+      state: 'enabled',
+      context: 'programs',
+    });
+    const sent = await json('events', 'send', 'issue:created', '--context', 'programs');
+    expect(sent.json.id).to.be.a('string');
+    const { items } = (await json('deliveries', '--event', sent.json.id)).json;
+    expect(items).to.be.an('array');
+    const types = (await json('events', 'types')).json.items;
+    expect(types.map((t: { type: string }) => t.type)).to.include('repo:push');
+    const gone = await json('installations', installed.json.id, '--uninstall');
+    expect(gone.json.state).to.equal('uninstalled');
+  });
+
+  it('shows faults of a descriptor with their places, and fails', async () => {
+    const { code, output } = await run('validate', 'descriptors/invalid/unknown-scope.json');
+    expect(code).to.equal(1);
+    expect(output).to.match(/\d+:\d+ +error +scope_unknown +\/scopes\/\d/);
+    expect(output).to.match(/Did you mean/);
+    const machine = await json('validate', 'descriptors/invalid/unknown-scope.json');
+    expect(machine.code).to.equal(1);
+    expect(machine.json.errors[0]).to.include.keys('code', 'line', 'column', 'pointer', 'message');
+  });
+
+  it('fails with what the host says: the refusal, its faults, what to do', async () => {
+    const broken = await fakeAddon({ scopes: ['repositry'] });
+    const { code, output } = await run('install', broken.descriptorUrl, '--context', 'acme');
+    expect(code).to.equal(1);
+    expect(output).to.match(/^mortise: The descriptor cannot be used: "repositry" is not a scope/m);
+    expect(output).to.match(/\/scopes\/0/);
+    const machine = await json('install', broken.descriptorUrl, '--context', 'acme');
+    expect(machine.json.error).to.include({ code: 'scope_unknown' });
+    await broken.stop();
+  });
+
+  const failures: [
+    title: string,
+    args: string[],
+    env: Record<string, string>,
+    code: number,
+    says: RegExp,
+  ][] = [
+    ['an unknown command', ['instal'], {}, 2, /unknown command 'instal'/],
+    ['no descriptor', ['validate'], {}, 2, /missing required argument/],
+    [
+      'a file that is not there',
+      ['validate', 'nothing.json'],
+      {},
+      1,
+      /There is no file "nothing\.json"/,
+    ],
+    [
+      'nobody at the address',
+      ['deliveries', '--url', 'http://127.0.0.1:9', '--token', 'x'],
+      {},
+      1,
+      /No host answers at http:\/\/127\.0\.0\.1:9/,
+    ],
+    ['a wrong token', ['deliveries', '--token', 'wrong'], {}, 1, /This is not the operator token/],
+    [
+      'serve without a platform',
+      ['serve', '--dev', '--port', '0'],
+      {},
+      1,
+      /option "platform" is missing/,
+    ],
+    [
+      'serve with a platform that is not there',
+      ['serve', '--dev', '--port', '0', '--platform', 'x.json'],
+      {},
+      1,
+      /There is no file "x\.json"/,
+    ],
+    [
+      'serve without a token in production',
+      ['serve', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      {},
+      1,
+      /MORTISE_OPERATOR_TOKEN is not set/,
+    ],
+    [
+      'serve without a database in production',
+      ['serve', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      { MORTISE_OPERATOR_TOKEN: 'x' },
+      1,
+      /MORTISE_DATABASE_URL/,
+    ],
+    [
+      'serve without a base URL in production',
+      [
+        'serve',
+        '--platform',
+        'platforms/bitbucket.json',
+        '--port',
+        '0',
+        '--database',
+        'sqlite:/tmp/never.db',
+      ],
+      { MORTISE_OPERATOR_TOKEN: 'x' },
+      1,
+      /MORTISE_BASE_URL/,
+    ],
+    [
+      'serve on plain http in production',
+      [
+        'serve',
+        '--platform',
+        'platforms/bitbucket.json',
+        '--port',
+        '0',
+        '--database',
+        'sqlite:/tmp/never.db',
+        '--base-url',
+        'http://code.example',
+      ],
+      { MORTISE_OPERATOR_TOKEN: 'x' },
+      1,
+      /is not https/,
+    ],
+    [
+      'serve without a key in production',
+      [
+        'serve',
+        '--platform',
+        'platforms/bitbucket.json',
+        '--port',
+        '0',
+        '--database',
+        'sqlite:/tmp/never.db',
+        '--base-url',
+        'https://code.example',
+      ],
+      { MORTISE_OPERATOR_TOKEN: 'x' },
+      1,
+      /MORTISE_SECRET_KEY/,
+    ],
+    [
+      'serve with a short key',
+      [
+        'serve',
+        '--platform',
+        'platforms/bitbucket.json',
+        '--port',
+        '0',
+        '--database',
+        'sqlite:/tmp/never.db',
+        '--base-url',
+        'https://code.example',
+      ],
+      { MORTISE_OPERATOR_TOKEN: 'x', MORTISE_SECRET_KEY: 'c2hvcnQ=' },
+      1,
+      /must be 32 bytes in base64/,
+    ],
+  ];
+  for (const [title, args, env, code, says] of failures) {
+    it(`ends with ${code} and a sentence: ${title}`, async () => {
+      const result = await mortise(args, { MORTISE_DATA: data, ...env });
+      expect(result.output).to.match(says);
+      expect(result.code).to.equal(code);
+      expect(result.output, 'no stack').not.to.match(/\n +at /);
+    });
+  }
+
+  it('serve stops with a pointer when the platform definition has a mistake', async () => {
+    const file = join(temporaryFolder(), 'platform.json');
+    writeFileSync(
+      file,
+      '{\n  "key": "x", "name": "X",\n  "scopes": {"a": {"sentence": "A", "implies": ["b"]}},\n  "events": {}\n}',
+    );
+    const { code, output } = await run('serve', '--dev', '--port', '0', '--platform', file);
+    expect(code).to.equal(1);
+    expect(output).to.match(/3:\d+ \/scopes\/a\/implies\/0: "b" is not a scope/);
+  });
+
+  it('has something to say when there is nothing yet', async () => {
+    const empty = temporaryFolder();
+    const fresh = startProcess([
+      'bin/mortise.js',
+      'serve',
+      '--dev',
+      '--platform',
+      'platforms/bitbucket.json',
+      '--port',
+      '0',
+      '--data',
+      empty,
+    ]);
+    await fresh.waitFor(/mortise listening on/);
+    expect((await mortise(['installations'], { MORTISE_DATA: empty })).output).to.match(
+      /Nothing is installed/,
+    );
+    expect((await mortise(['deliveries'], { MORTISE_DATA: empty })).output).to.match(
+      /No deliveries/,
+    );
+    await fresh.kill('SIGTERM');
+  });
+});

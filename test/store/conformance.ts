@@ -1,0 +1,1237 @@
+// What every store must do, whatever it is built on. Times are given, never read: the store has no clock.
+import { expect } from 'chai';
+import { newId } from '../../src/core/ids.ts';
+import { sha256 } from '../../src/core/secrets.ts';
+import type {
+  AttemptRecord,
+  CallKind,
+  Delivery,
+  DeliveryFilter,
+  EventRow,
+  ExchangeRecord,
+  HandshakeProposal,
+  InstallationRow,
+  LifecycleCall,
+  OwedDelivery,
+  WebhookRow,
+} from '../../src/store/rows.ts';
+import type { Store } from '../../src/store/store.ts';
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** Closes it and opens it again on the same data. */
+  reopen(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const T = Date.UTC(2026, 0, 31, 12);
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+
+export function storeConformance(name: string, open: () => Promise<OpenedStore>): void {
+  describe(name, () => {
+    let opened: OpenedStore;
+    let store: Store;
+
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.close());
+
+    // ---- what tests are made of
+
+    function proposalFor(
+      before: InstallationRow | undefined,
+      own: Partial<HandshakeProposal> = {},
+    ): HandshakeProposal {
+      const id = newId();
+      return {
+        id,
+        installationId: before?.id ?? newId(),
+        expectedEpoch: before?.epoch ?? null,
+        addonKey: before?.addonKey ?? 'addon',
+        context: before?.context ?? 'acme',
+        clientKey: `mck_${id}`,
+        oauthClientId: `mcl_${id}`,
+        oauthSecretHash: sha256(`oauth secret of ${id}`),
+        grantId: newId(),
+        scopes: ['repository'],
+        resources: null,
+        descriptorUrl: 'https://addon.example/descriptor.json',
+        baseUrl: 'https://addon.example',
+        descriptor: `{"of":"${id}"}`,
+        descriptorDigest: `digest of ${id}`,
+        candidateSecrets: `sealed ${id}`,
+        holder: newId(),
+        at: T,
+        deadline: T + 45 * SECOND,
+        ...own,
+      };
+    }
+
+    async function begin(
+      before?: InstallationRow,
+      own: Partial<HandshakeProposal> = {},
+    ): Promise<HandshakeProposal> {
+      const proposal = proposalFor(before, own);
+      const handshake = await store.installations.beginHandshake(proposal);
+      expect(handshake, 'the handshake began').not.to.equal(undefined);
+      return proposal;
+    }
+
+    function webhook(installationId: string, event = '*', path = '/hook'): WebhookRow {
+      return {
+        id: `${installationId} ${event} ${path}`,
+        installationId,
+        event,
+        url: `https://addon.example${path}`,
+        since: T,
+        until: null,
+      };
+    }
+
+    interface Acceptance {
+      at?: number;
+      webhooks?: WebhookRow[];
+      types?: string[];
+      call?: LifecycleCall;
+    }
+
+    function accept(
+      proposal: HandshakeProposal,
+      { at = proposal.at, webhooks, types = ['repo:push'], call }: Acceptance = {},
+    ): Promise<InstallationRow> {
+      const hooks = webhooks ?? [webhook(proposal.installationId)];
+      return store.installations.acceptHandshake(proposal.id, {
+        at,
+        webhooks: hooks,
+        subscriptions: hooks.flatMap(({ id: webhookId }) =>
+          types.map((eventType) => ({ eventType, webhookId })),
+        ),
+        call,
+      });
+    }
+
+    async function install(
+      own: Partial<HandshakeProposal> = {},
+      acceptance: Acceptance = {},
+    ): Promise<InstallationRow> {
+      const { id } = await accept(await begin(undefined, own), acceptance);
+      return (await store.installations.find(id))!;
+    }
+
+    async function mint(grantId: string, clientId: string, text = newId()): Promise<Buffer> {
+      const tokenHash = sha256(text);
+      await store.tokens.mint({
+        tokenHash,
+        grantId,
+        clientId,
+        scopes: ['repository'],
+        resources: null,
+        createdAt: T,
+        expiresAt: T + HOUR,
+      });
+      return tokenHash;
+    }
+
+    function event(own: Partial<EventRow> = {}): EventRow {
+      return {
+        id: newId(),
+        type: 'repo:push',
+        context: 'acme',
+        resource: null,
+        actor: null,
+        payload: Buffer.from('{}'),
+        createdAt: T,
+        idempotency: null,
+        ...own,
+      };
+    }
+
+    function keyed(key: string, body: string, own: Partial<EventRow> = {}): EventRow {
+      const createdAt = own.createdAt ?? T;
+      return event({
+        idempotency: { key, bodyHash: sha256(body), expiresAt: createdAt + 7 * 24 * HOUR },
+        ...own,
+      });
+    }
+
+    async function fanOutAll(at = T): Promise<void> {
+      while ((await store.events.fanOut(64, at, 72 * HOUR)).events > 0);
+    }
+
+    async function publishAndFanOut(...events: EventRow[]): Promise<void> {
+      await store.events.publish(events);
+      await fanOutAll();
+    }
+
+    async function owed(installationId: string, at = T): Promise<OwedDelivery[]> {
+      return (await store.deliveries.window(installationId, at, 1_000)).due;
+    }
+
+    function attempted(
+      delivery: OwedDelivery,
+      own: Partial<AttemptRecord> & Pick<AttemptRecord, 'outcome'>,
+    ): AttemptRecord {
+      return {
+        delivery,
+        number: delivery.attempts + 1,
+        at: T + SECOND,
+        durationMs: 12,
+        status: 200,
+        reason: null,
+        message: null,
+        responseExcerpt: null,
+        url: 'https://addon.example/hook',
+        withheld: [],
+        nextDueAt: null,
+        ...own,
+      };
+    }
+
+    async function listAll(filter: Partial<DeliveryFilter> = {}): Promise<Delivery[]> {
+      const found: Delivery[] = [];
+      for (let after: string | undefined; ; ) {
+        const page = await store.deliveries.list({ limit: 200, ...filter, after });
+        found.push(...page.items);
+        if (page.next === null) return found;
+        after = page.next;
+      }
+    }
+
+    function call(
+      installationId: string,
+      kind: CallKind,
+      own: Partial<LifecycleCall> = {},
+    ): LifecycleCall {
+      return { id: newId(), installationId, kind, attempts: 0, dueAt: T, createdAt: T, ...own };
+    }
+
+    function exchange(of: LifecycleCall, own: Partial<ExchangeRecord> = {}): ExchangeRecord {
+      return {
+        id: newId(),
+        installationId: of.installationId,
+        kind: of.kind,
+        attempt: of.attempts + 1,
+        method: 'POST',
+        url: 'https://addon.example/lifecycle',
+        status: 204,
+        errorCode: null,
+        message: null,
+        excerpt: null,
+        at: T,
+        durationMs: 3,
+        ...own,
+      };
+    }
+
+    async function codeOf(work: Promise<unknown>): Promise<string> {
+      try {
+        await work;
+      } catch (error) {
+        return (error as { code?: string }).code ?? String(error);
+      }
+      return 'no error';
+    }
+
+    // ---- facts
+
+    describe('a handshake', () => {
+      it('makes a pending installation whose grant is in force for the handshake alone', async () => {
+        const proposal = await begin();
+        const row = (await store.installations.find(proposal.installationId))!;
+        expect(row).to.include({
+          state: 'pending',
+          addonKey: 'addon',
+          context: 'acme',
+          clientKey: proposal.clientKey,
+          candidateSecrets: proposal.candidateSecrets,
+          acknowledgedSecrets: null,
+          descriptor: null,
+        });
+        expect(await store.installations.findGrant(row.id)).to.equal(undefined);
+        const grant = await store.installations.findHandshakeGrant(proposal.grantId);
+        expect(grant).to.deep.include({ scopes: ['repository'], resources: null, until: null });
+        const client = await store.clients.find(row.oauthClientId);
+        expect(client!.secretHash).to.equal(null);
+        expect(client!.handshake).to.deep.equal({
+          id: proposal.id,
+          secretHash: proposal.oauthSecretHash,
+          deadline: proposal.deadline,
+          grantId: proposal.grantId,
+        });
+      });
+
+      it('does not begin while another one runs', async () => {
+        const first = await begin();
+        const row = (await store.installations.find(first.installationId))!;
+        const second = proposalFor(row, { at: T + SECOND });
+        expect(await store.installations.beginHandshake(second)).to.equal(undefined);
+        await accept(first);
+        expect((await store.installations.find(row.id))!.state).to.equal('enabled');
+      });
+
+      it('runs once when two begin for a new add-on at the same time', async () => {
+        const begun = await Promise.all([
+          store.installations.beginHandshake(proposalFor(undefined)),
+          store.installations.beginHandshake(proposalFor(undefined)),
+        ]);
+        expect(begun.filter((handshake) => handshake !== undefined)).to.have.length(1);
+      });
+
+      it('does not begin from a row that has changed since', async () => {
+        const row = await install();
+        await store.installations.setState(row.id, 'disabled', { at: T, subscriptions: [] });
+        expect(await store.installations.beginHandshake(proposalFor(row))).to.equal(undefined);
+      });
+
+      it('does not begin while a lifecycle call is under way', async () => {
+        const row = await install();
+        await store.lifecycle.hold(row.id, 'sequence', T, T + 30 * SECOND);
+        expect(await store.installations.beginHandshake(proposalFor(row))).to.equal(undefined);
+      });
+    });
+
+    describe('an accepted handshake', () => {
+      it('brings everything proposed into force', async () => {
+        const proposal = await begin();
+        const row = await accept(proposal, { at: T + SECOND });
+        expect(row).to.deep.include({
+          state: 'enabled',
+          descriptor: proposal.descriptor,
+          descriptorDigest: proposal.descriptorDigest,
+          descriptorUrl: proposal.descriptorUrl,
+          baseUrl: proposal.baseUrl,
+          descriptorVersion: 1,
+          acknowledgedSecrets: proposal.candidateSecrets,
+          candidateSecrets: null,
+          installedAt: T + SECOND,
+          uninstalledAt: null,
+        });
+        const grant = await store.installations.findGrant(row.id);
+        expect(grant).to.deep.include({ id: proposal.grantId, until: null, since: T + SECOND });
+        expect(await store.installations.findHandshakeGrant(proposal.grantId)).to.equal(undefined);
+        const client = await store.clients.find(row.oauthClientId);
+        expect(client).to.deep.include({ isEnabled: true, handshake: null });
+        expect(client!.secretHash).to.deep.equal(proposal.oauthSecretHash);
+        expect(await store.installations.findWebhooks(row.id)).to.have.length(1);
+      });
+
+      it('owes the call that comes with it', async () => {
+        const proposal = await begin();
+        const enabled = call(proposal.installationId, 'enabled');
+        await accept(proposal, { call: enabled });
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([enabled]);
+      });
+
+      it('moves the tokens of the previous grant, and its own, to the new grant', async () => {
+        const before = await install();
+        const oldGrant = (await store.installations.findGrant(before.id))!;
+        const old = await mint(oldGrant.id, before.oauthClientId);
+        const proposal = await begin(before, { scopes: ['issue'] });
+        const during = await mint(proposal.grantId, before.oauthClientId);
+        await accept(proposal);
+        for (const hash of [old, during]) {
+          const check = (await store.tokens.check(hash))!;
+          expect(check.grant).to.deep.include({
+            id: proposal.grantId,
+            scopes: ['issue'],
+            until: null,
+            handshakeDeadline: null,
+          });
+        }
+      });
+
+      it('keeps clientKey and OAuth client of the first, and counts descriptors', async () => {
+        const first = await install();
+        const again = await accept(await begin(first));
+        expect(again).to.include({
+          id: first.id,
+          clientKey: first.clientKey,
+          oauthClientId: first.oauthClientId,
+          descriptorVersion: 2,
+        });
+        expect(again.epoch).to.be.greaterThan(first.epoch);
+      });
+
+      it('ends the webhooks that are not declared any more, and keeps the since of the others', async () => {
+        const first = await install();
+        const kept = webhook(first.id);
+        const added = webhook(first.id, 'repo:push', '/pushes');
+        await accept(await begin(first, { at: T + SECOND }), { webhooks: [kept, added] });
+        const hooks = await store.installations.findWebhooks(first.id);
+        expect(hooks.map(({ id, since }) => ({ id, since }))).to.have.deep.members([
+          { id: kept.id, since: T },
+          { id: added.id, since: T + SECOND },
+        ]);
+        const row = (await store.installations.find(first.id))!;
+        await accept(await begin(row, { at: T + 2 * SECOND }), { webhooks: [added] });
+        const left = await store.installations.findWebhooks(first.id);
+        expect(left.map(({ id }) => id)).to.deep.equal([added.id]);
+      });
+    });
+
+    describe('a refused handshake', () => {
+      it('leaves the previous grant in force, and keeps the candidate secret', async () => {
+        const before = await install();
+        const grant = await store.installations.findGrant(before.id);
+        const token = await mint(grant!.id, before.oauthClientId);
+        const proposal = await begin(before);
+        const during = await mint(proposal.grantId, before.oauthClientId);
+        await store.installations.refuseHandshake(proposal.id, T + SECOND);
+        const row = (await store.installations.find(before.id))!;
+        expect(row).to.include({
+          state: 'enabled',
+          descriptor: before.descriptor,
+          descriptorVersion: 1,
+          acknowledgedSecrets: before.acknowledgedSecrets,
+          candidateSecrets: proposal.candidateSecrets,
+        });
+        expect(await store.installations.findGrant(row.id)).to.deep.equal(grant);
+        expect((await store.tokens.check(token))!.grant.until).to.equal(null);
+        expect((await store.tokens.check(during))!.grant.until).to.equal(T + SECOND);
+        const client = (await store.clients.find(row.oauthClientId))!;
+        expect(client.handshake).to.equal(null);
+        expect(client.secretHash).not.to.deep.equal(proposal.oauthSecretHash);
+      });
+
+      it('leaves nothing installed when it was the first, but the candidate secret', async () => {
+        const proposal = await begin();
+        await store.installations.refuseHandshake(proposal.id, T);
+        const row = (await store.installations.find(proposal.installationId))!;
+        expect(row).to.include({
+          state: 'uninstalled',
+          descriptor: null,
+          candidateSecrets: proposal.candidateSecrets,
+        });
+        expect(await store.installations.findGrant(row.id)).to.equal(undefined);
+        expect(await store.installations.list({ limit: 10 })).to.deep.equal([]);
+        expect((await accept(await begin(row))).state).to.equal('enabled');
+      });
+
+      it('cannot be accepted after all', async () => {
+        const proposal = await begin();
+        await store.installations.refuseHandshake(proposal.id, T);
+        expect(await codeOf(accept(proposal))).to.equal('install_cancelled');
+      });
+    });
+
+    describe('a handshake that is forgotten', () => {
+      it('ends after its deadline, not before', async () => {
+        const proposal = await begin();
+        await store.installations.refuseForgottenHandshakes(proposal.deadline - 1);
+        const find = () => store.installations.find(proposal.installationId);
+        expect((await find())!.state).to.equal('pending');
+        await store.installations.refuseForgottenHandshakes(proposal.deadline + 1);
+        expect((await find())!.state).to.equal('uninstalled');
+        expect(await store.installations.findHandshakeGrant(proposal.grantId)).to.equal(undefined);
+      });
+
+      it('does not stand in the way of the next after its deadline', async () => {
+        const first = await begin();
+        const row = (await store.installations.find(first.installationId))!;
+        const second = await begin(row, {
+          at: first.deadline + 1,
+          deadline: first.deadline + 45 * SECOND,
+        });
+        expect(await codeOf(accept(first))).to.equal('install_cancelled');
+        expect((await accept(second)).state).to.equal('enabled');
+      });
+
+      it('cannot be accepted once it was ended', async () => {
+        const proposal = await begin();
+        await store.installations.refuseForgottenHandshakes(proposal.deadline + 1);
+        expect(await codeOf(accept(proposal))).to.equal('install_cancelled');
+      });
+
+      it('cannot be accepted after its deadline, though nobody has ended it yet', async () => {
+        const proposal = await begin();
+        const late = accept(proposal, { at: proposal.deadline + 1 });
+        expect(await codeOf(late)).to.equal('install_cancelled');
+      });
+    });
+
+    describe('a handshake cancelled by an uninstall', () => {
+      it('cannot be accepted: nothing of a first install is in force', async () => {
+        const proposal = await begin();
+        expect(await store.installations.uninstall(proposal.installationId, T, undefined)).to.equal(
+          true,
+        );
+        expect(await codeOf(accept(proposal))).to.equal('install_cancelled');
+        const row = (await store.installations.find(proposal.installationId))!;
+        expect(row.state).to.equal('uninstalled');
+        expect(await store.installations.findGrant(row.id)).to.equal(undefined);
+      });
+
+      it('cannot be accepted: nothing of a re-install is in force', async () => {
+        const proposal = await begin(await install());
+        await store.installations.uninstall(proposal.installationId, T, undefined);
+        expect(await codeOf(accept(proposal))).to.equal('install_cancelled');
+        const row = (await store.installations.find(proposal.installationId))!;
+        expect(row.state).to.equal('uninstalled');
+        expect(await store.installations.findGrant(row.id)).to.equal(undefined);
+        const client = (await store.clients.find(row.oauthClientId))!;
+        expect(client).to.deep.include({ isEnabled: false, secretHash: null, handshake: null });
+      });
+
+      const endings: [string, (proposal: HandshakeProposal) => Promise<unknown>][] = [
+        ['said yes', (proposal) => codeOf(accept(proposal))],
+        ['said no', (proposal) => store.installations.refuseHandshake(proposal.id, T)],
+      ];
+      for (const [answered, end] of endings) {
+        it(`does not hold up the next install once the add-on has ${answered}`, async () => {
+          for (const before of [undefined, await install({ addonKey: 'other' })]) {
+            const proposal = await begin(before);
+            await store.installations.uninstall(proposal.installationId, T, undefined);
+            await end(proposal);
+            const row = (await store.installations.find(proposal.installationId))!;
+            const next = proposalFor(row, { at: T + SECOND });
+            expect(await store.installations.beginHandshake(next)).not.to.equal(undefined);
+          }
+        });
+      }
+    });
+
+    describe('an uninstall', () => {
+      it('ends grant, tokens, client, subscriptions and webhooks, and owes the goodbye', async () => {
+        const row = await install();
+        const grant = (await store.installations.findGrant(row.id))!;
+        const token = await mint(grant.id, row.oauthClientId);
+        const goodbye = call(row.id, 'uninstalled');
+        const at = T + SECOND;
+        expect(await store.installations.uninstall(row.id, at, goodbye)).to.equal(true);
+        const after = (await store.installations.find(row.id))!;
+        expect(after).to.include({ state: 'uninstalled', uninstalledAt: at });
+        expect(await store.installations.findGrant(row.id)).to.equal(undefined);
+        expect((await store.tokens.check(token))!.grant).to.include({
+          until: at,
+          endedBecause: 'uninstalled',
+        });
+        const client = (await store.clients.find(row.oauthClientId))!;
+        expect(client).to.include({ isEnabled: false, secretHash: null });
+        expect(await store.installations.findWebhooks(row.id)).to.deep.equal([]);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([goodbye]);
+        await publishAndFanOut(event({ createdAt: at + 1 }));
+        expect(await owed(row.id, at + 1)).to.deep.equal([]);
+      });
+
+      it('happens once', async () => {
+        const row = await install();
+        await store.installations.uninstall(row.id, T, call(row.id, 'uninstalled'));
+        const again = await store.installations.uninstall(row.id, T, call(row.id, 'uninstalled'));
+        expect(again).to.equal(false);
+        expect(await store.lifecycle.due(T, 10)).to.have.length(1);
+      });
+
+      it('keeps the secret that the add-on has acknowledged', async () => {
+        const row = await install();
+        await store.installations.uninstall(row.id, T, undefined);
+        const after = (await store.installations.find(row.id))!;
+        expect(after.acknowledgedSecrets).to.equal(row.acknowledgedSecrets);
+      });
+
+      it('is seen by the gate of a delivery that is owed already', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(true);
+        await store.installations.uninstall(row.id, T, undefined);
+        expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(false);
+        const facts = (await store.deliveries.forAttempt(delivery!))!;
+        expect(facts.installation.state).to.equal('uninstalled');
+        expect(facts.grant).to.equal(undefined);
+        expect(facts.webhook.until).to.equal(T);
+      });
+    });
+
+    describe('a change of grant or state', () => {
+      it('replaces the grant: tokens move, the epoch grows, the old grant is a closed line in the log', async () => {
+        const row = await install();
+        const old = (await store.installations.findGrant(row.id))!;
+        const token = await mint(old.id, row.oauthClientId);
+        const changed = await store.installations.setGrant(
+          row.id,
+          { id: newId(), scopes: ['issue'], resources: ['acme/site'] },
+          { at: T + SECOND, subscriptions: [] },
+        );
+        expect(changed!.epoch).to.be.greaterThan(row.epoch);
+        const grant = (await store.installations.findGrant(row.id))!;
+        expect(grant).to.deep.include({ scopes: ['issue'], resources: ['acme/site'] });
+        const check = (await store.tokens.check(token))!;
+        expect(check.grant).to.deep.include({ id: grant.id, resources: ['acme/site'] });
+        expect(check.scopes).to.deep.equal(['repository']);
+      });
+
+      it('of an installation that is not installed is not made', async () => {
+        const row = await install();
+        await store.installations.uninstall(row.id, T, undefined);
+        const change = { at: T, subscriptions: [], call: call(row.id, 'disabled') };
+        const grant = { id: newId(), scopes: [], resources: null };
+        expect(await store.installations.setGrant(row.id, grant, change)).to.equal(undefined);
+        expect(await store.installations.setState(row.id, 'disabled', change)).to.equal(undefined);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
+      });
+
+      it('disables and enables, and the gate sees both', async () => {
+        const row = await install();
+        const change = { at: T, subscriptions: [] };
+        const disabled = (await store.installations.setState(row.id, 'disabled', change))!;
+        expect(disabled.state).to.equal('disabled');
+        expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(false);
+        const enabled = (await store.installations.setState(row.id, 'enabled', change))!;
+        expect(enabled.state).to.equal('enabled');
+        expect(enabled.epoch).to.be.greaterThan(disabled.epoch);
+      });
+    });
+
+    describe('installations', () => {
+      it('are found by id, by add-on and context, and by clientKey', async () => {
+        const row = await install();
+        const elsewhere = await install({ context: 'globex' });
+        expect(await store.installations.findByAddon('addon', 'acme')).to.deep.equal(row);
+        expect(await store.installations.findByClientKey(row.clientKey)).to.deep.equal(row);
+        expect(await store.installations.findByAddon('addon', 'nowhere')).to.equal(undefined);
+        const all = await store.installations.findOthers('addon');
+        expect(all.map(({ id }) => id)).to.have.members([row.id, elsewhere.id]);
+      });
+
+      it('are listed in pages, newest first, each once, uninstalled ones when asked for', async () => {
+        const ids: string[] = [];
+        for (const context of ['a', 'b', 'c', 'd', 'e']) ids.push((await install({ context })).id);
+        await store.installations.uninstall(ids[2]!, T, undefined);
+        const seen: string[] = [];
+        for (let after: string | undefined; ; after = seen.at(-1)) {
+          const page = await store.installations.list({ after, limit: 2 });
+          if (page.length === 0) break;
+          seen.push(...page.map(({ id }) => id));
+        }
+        expect(seen).to.deep.equal([ids[4], ids[3], ids[1], ids[0]]);
+        const gone = await store.installations.list({ state: 'uninstalled', limit: 10 });
+        expect(gone.map(({ id }) => id)).to.deep.equal([ids[2]]);
+      });
+
+      it('remember which platform definition they were told of events by', async () => {
+        expect(await store.installations.isPlatformKnown('digest')).to.equal(false);
+        await store.installations.rememberPlatform('digest');
+        expect(await store.installations.isPlatformKnown('digest')).to.equal(true);
+        await store.installations.rememberPlatform('another');
+        expect(await store.installations.isPlatformKnown('digest')).to.equal(false);
+      });
+    });
+
+    describe('an access token', () => {
+      it('is checked with its grant and installation as they are now', async () => {
+        const row = await install({ resources: ['acme/site'] });
+        const grant = (await store.installations.findGrant(row.id))!;
+        const hash = await mint(grant.id, row.oauthClientId);
+        const check = (await store.tokens.check(hash))!;
+        expect(check).to.deep.include({
+          clientId: row.oauthClientId,
+          scopes: ['repository'],
+          resources: null,
+          expiresAt: T + HOUR,
+          revokedAt: null,
+          grant: { ...grant, handshakeDeadline: null },
+        });
+        expect(check.installation).to.deep.include(row);
+        await store.installations.setState(row.id, 'disabled', { at: T, subscriptions: [] });
+        expect((await store.tokens.check(hash))!.installation!.state).to.equal('disabled');
+      });
+
+      it('of a handshake names its deadline', async () => {
+        const proposal = await begin();
+        const hash = await mint(proposal.grantId, proposal.oauthClientId);
+        const check = (await store.tokens.check(hash))!;
+        expect(check.grant.handshakeDeadline).to.equal(proposal.deadline);
+        expect(check.installation!.state).to.equal('pending');
+      });
+
+      it('is revoked once, at the first time', async () => {
+        const row = await install();
+        const grant = (await store.installations.findGrant(row.id))!;
+        const hash = await mint(grant.id, row.oauthClientId);
+        await store.tokens.revoke(hash, T + 1);
+        await store.tokens.revoke(hash, T + 2);
+        expect((await store.tokens.check(hash))!.revokedAt).to.equal(T + 1);
+      });
+
+      it('that nobody minted is unknown', async () => {
+        expect(await store.tokens.check(sha256('nobody'))).to.equal(undefined);
+      });
+    });
+
+    describe('the install key', () => {
+      it('is the first one added, whoever comes second', async () => {
+        const key = (kid: string) => ({
+          kid,
+          publicPem: `public ${kid}`,
+          privateSealed: `sealed ${kid}`,
+          createdAt: T,
+        });
+        const [a, b] = await Promise.all([
+          store.installKeys.addFirst(key('a')),
+          store.installKeys.addFirst(key('b')),
+        ]);
+        expect(a).to.deep.equal(b);
+        expect(await store.installKeys.list()).to.deep.equal([a]);
+      });
+    });
+
+    describe('publishing', () => {
+      it('keeps the event as it is given', async () => {
+        const row = event({
+          resource: 'acme/site',
+          actor: 'alice',
+          payload: Buffer.from('{"a":"é"}'),
+        });
+        expect(await store.events.publish([row])).to.deep.equal([row.id]);
+        expect(await store.events.find(row.id)).to.deep.equal(row);
+        expect(await store.events.find(newId())).to.equal(undefined);
+      });
+
+      it('under a key again with the same body gives the same id, and no second event', async () => {
+        const row = await install();
+        const first = keyed('k', 'body');
+        const second = keyed('k', 'body', { createdAt: T + HOUR });
+        expect(await store.events.publish([first])).to.deep.equal([first.id]);
+        expect(await store.events.publish([second])).to.deep.equal([first.id]);
+        expect(await store.events.find(second.id)).to.equal(undefined);
+        await fanOutAll();
+        expect(await owed(row.id)).to.have.length(1);
+      });
+
+      it('under a key again with another body is a conflict, and writes nothing', async () => {
+        await store.events.publish([keyed('k', 'body')]);
+        const other = keyed('k', 'another body');
+        expect(await codeOf(store.events.publish([other]))).to.equal('idempotency_conflict');
+        expect(await store.events.find(other.id)).to.equal(undefined);
+      });
+
+      it('under the same key in another context is another event', async () => {
+        const here = keyed('k', 'body');
+        const there = keyed('k', 'another body', { context: 'globex' });
+        expect(await store.events.publish([here])).to.deep.equal([here.id]);
+        expect(await store.events.publish([there])).to.deep.equal([there.id]);
+      });
+
+      it('may use a key again when it has expired', async () => {
+        await store.events.publish([keyed('k', 'body')]);
+        const before = keyed('k', 'new body', { createdAt: T + 7 * 24 * HOUR - 1 });
+        expect(await codeOf(store.events.publish([before]))).to.equal('idempotency_conflict');
+        const after = keyed('k', 'new body', { createdAt: T + 7 * 24 * HOUR });
+        expect(await store.events.publish([after])).to.deep.equal([after.id]);
+        const again = keyed('k', 'new body', { createdAt: T + 7 * 24 * HOUR + 1 });
+        expect(await store.events.publish([again])).to.deep.equal([after.id]);
+      });
+
+      it('of a batch with one conflict writes nothing at all, not even its keys', async () => {
+        const row = await install();
+        await store.events.publish([keyed('taken', 'body')]);
+        const batch = [event(), keyed('free', 'body'), keyed('taken', 'another body'), event()];
+        expect(await codeOf(store.events.publish(batch))).to.equal('idempotency_conflict');
+        for (const { id } of batch) expect(await store.events.find(id)).to.equal(undefined);
+        await fanOutAll();
+        expect(await owed(row.id)).to.have.length(1);
+        const free = keyed('free', 'quite another body');
+        expect(await store.events.publish([free])).to.deep.equal([free.id]);
+      });
+
+      it('of a batch that repeats itself gives one id for both', async () => {
+        const [a, b] = [keyed('k', 'body'), keyed('k', 'body')];
+        expect(await store.events.publish([a, b])).to.deep.equal([a.id, a.id]);
+      });
+
+      it('of one that fails takes no other with it', async () => {
+        await store.events.publish([keyed('k', 'body')]);
+        const good = [event(), event(), event()];
+        const [first, failed, ...others] = await Promise.allSettled([
+          store.events.publish([good[0]!]),
+          store.events.publish([keyed('k', 'another body')]),
+          store.events.publish([good[1]!]),
+          store.events.publish([good[2]!]),
+        ]);
+        expect(failed.status).to.equal('rejected');
+        for (const result of [first, ...others]) expect(result.status).to.equal('fulfilled');
+        for (const { id } of good) expect(await store.events.find(id)).not.to.equal(undefined);
+      });
+    });
+
+    describe('fan-out', () => {
+      it('owes an event to the subscribed webhooks of its context, each once', async () => {
+        const here = await install({ addonKey: 'here' });
+        const there = await install({ addonKey: 'there', context: 'globex' });
+        const deaf = await install({ addonKey: 'deaf' }, { types: ['issue:created'] });
+        const row = event();
+        await store.events.publish([row]);
+        const told = await store.events.fanOut(64, T, HOUR);
+        expect(told).to.deep.equal({ installations: [here.id], events: 1 });
+        const [delivery, ...more] = await owed(here.id);
+        expect(more).to.deep.equal([]);
+        expect(delivery).to.deep.include({
+          installationId: here.id,
+          webhookId: webhook(here.id).id,
+          eventId: row.id,
+          eventType: 'repo:push',
+          attempts: 0,
+          dueAt: T,
+          expiresAt: T + HOUR,
+        });
+        for (const { id } of [there, deaf]) expect(await owed(id)).to.deep.equal([]);
+        expect(await store.events.fanOut(64, T, HOUR)).to.deep.equal({
+          installations: [],
+          events: 0,
+        });
+        expect(await owed(here.id)).to.have.length(1);
+      });
+
+      it('keeps events without the resource, or without any, from a grant that is limited', async () => {
+        const limited = await install({ resources: ['acme/site'] });
+        const none = await install({ addonKey: 'none', resources: [] });
+        const free = await install({ addonKey: 'free' });
+        const events = [null, 'acme/site', 'acme/other'].map((resource) => event({ resource }));
+        await publishAndFanOut(...events);
+        const idsOf = async (id: string) => (await owed(id)).map(({ eventId }) => eventId);
+        expect(await idsOf(limited.id)).to.deep.equal([events[1]!.id]);
+        expect(await idsOf(none.id)).to.deep.equal([]);
+        expect(await idsOf(free.id)).to.have.members(events.map(({ id }) => id));
+      });
+
+      it('goes on where it stopped when it is killed between two chunks', async () => {
+        const proposals = await Promise.all(
+          Array.from({ length: 520 }, (_, i) => begin(undefined, { addonKey: `addon-${i}` })),
+        );
+        const expected: string[] = [];
+        const row = event();
+        await Promise.all(
+          proposals.map((proposal, i) => {
+            const { installationId } = proposal;
+            const webhooks = [webhook(installationId)];
+            if (i % 10 === 0) webhooks.push(webhook(installationId, 'repo:push', '/second'));
+            for (const { id } of webhooks) expected.push(`${row.id} ${installationId} ${id}`);
+            return accept(proposal, { webhooks });
+          }),
+        );
+        await store.events.publish([row]);
+        const first = await store.events.fanOut(1, T, HOUR);
+        expect(first.installations.length).to.be.within(1, 519);
+        await opened.reopen();
+        store = opened.store;
+        for (let rounds = 0; (await store.events.fanOut(1, T, HOUR)).events > 0; rounds++) {
+          expect(rounds).to.be.lessThan(20);
+          await opened.reopen();
+          store = opened.store;
+        }
+        const deliveries = await listAll();
+        expect(
+          deliveries.map((d) => `${d.eventId} ${d.installationId} ${d.webhookId}`),
+        ).to.have.members(expected);
+        expect(new Set(deliveries.map(({ id }) => id)).size).to.equal(expected.length);
+        expect(await store.deliveries.lanes()).to.have.length(520);
+      });
+
+      it('gives a delivery the same id whenever it is made', async () => {
+        const row = await install();
+        const published = event();
+        await publishAndFanOut(published);
+        const [delivery] = await owed(row.id);
+        const other = await open();
+        try {
+          const own = store;
+          store = other.store;
+          await install({ installationId: row.id });
+          await publishAndFanOut(published);
+          expect((await owed(row.id)).map(({ id }) => id)).to.deep.equal([delivery!.id]);
+          store = own;
+        } finally {
+          await other.close();
+        }
+      });
+    });
+
+    describe('an event published before it was granted', () => {
+      it('is not owed to an add-on that is installed later', async () => {
+        await store.events.publish([event({ createdAt: T - 1 })]);
+        const row = await install();
+        await fanOutAll();
+        expect(await owed(row.id)).to.deep.equal([]);
+      });
+
+      it('is not owed when the scope came later, or was away and came back', async () => {
+        const row = await install({}, { types: [] });
+        const hook = webhook(row.id);
+        const pushes = [{ eventType: 'repo:push', webhookId: hook.id }];
+        const setTypes = (at: number, subscriptions: typeof pushes) =>
+          store.installations.setGrant(
+            row.id,
+            { id: newId(), scopes: ['repository'], resources: null },
+            { at, subscriptions },
+          );
+        const early = event({ createdAt: T + 1 });
+        await setTypes(T + 2, pushes);
+        const during = event({ createdAt: T + 3 });
+        await setTypes(T + 4, []);
+        const away = event({ createdAt: T + 5 });
+        await setTypes(T + 6, pushes);
+        const late = event({ createdAt: T + 7 });
+        await store.events.publish([early, during, away, late]);
+        await fanOutAll(T + 8);
+        const told = (await owed(row.id, T + 8)).map(({ eventId }) => eventId);
+        expect(told).to.deep.equal([late.id]);
+      });
+
+      for (const [how, resources] of [
+        ['by name', ['acme/site', 'acme/other']],
+        ['with all others', null],
+      ] as const) {
+        it(`is not owed when its resource was granted later, ${how}`, async () => {
+          const row = await install({ resources: ['acme/site'] });
+          const early = event({ resource: 'acme/other', createdAt: T + 1 });
+          const kept = event({ resource: 'acme/site', createdAt: T + 1 });
+          await store.events.publish([early, kept]);
+          await store.installations.setGrant(
+            row.id,
+            { id: newId(), scopes: ['repository'], resources: resources && [...resources] },
+            {
+              at: T + 2,
+              subscriptions: [{ eventType: 'repo:push', webhookId: webhook(row.id).id }],
+            },
+          );
+          const late = event({ resource: 'acme/other', createdAt: T + 3 });
+          await store.events.publish([late]);
+          await fanOutAll(T + 4);
+          const told = (await owed(row.id, T + 4)).map(({ eventId }) => eventId);
+          expect(told).to.deep.equal([kept.id, late.id]);
+        });
+      }
+
+      it('is owed over a re-install and a new derivation that change nothing for it', async () => {
+        const row = await install();
+        const early = event({ createdAt: T + 1 });
+        await store.events.publish([early]);
+        await accept(await begin(row, { at: T + 2 }));
+        const hook = webhook(row.id);
+        await store.installations.replaceSubscriptions(
+          row.id,
+          [{ eventType: 'repo:push', webhookId: hook.id }],
+          T + 3,
+        );
+        await fanOutAll(T + 4);
+        expect(await owed(row.id, T + 4)).to.have.length(1);
+      });
+    });
+
+    describe('what is owed', () => {
+      it('comes by lane, oldest first, and says when the next one is due', async () => {
+        const row = await install();
+        const events = [1, 2, 3].map((ms) => event({ createdAt: T + ms }));
+        await publishAndFanOut(...events);
+        const { due } = await store.deliveries.window(row.id, T, 10);
+        expect(due.map(({ eventId }) => eventId)).to.deep.equal(events.map(({ id }) => id));
+        const retry = attempted(due[0]!, { outcome: 'retry', nextDueAt: T + HOUR });
+        await store.deliveries.record([retry]);
+        const rest = await store.deliveries.window(row.id, T, 10);
+        expect(rest.due).to.have.length(2);
+        expect(rest.nextDueAt).to.equal(T + HOUR);
+        const short = await store.deliveries.window(row.id, T, 1);
+        expect(short.nextDueAt).to.equal(T);
+        const lanes = await store.deliveries.lanes();
+        expect(lanes).to.deep.equal([{ installationId: row.id, dueAt: T }]);
+      });
+
+      it('is attempted with event, webhook, installation and grant as they are', async () => {
+        const row = await install();
+        const published = event({ resource: 'acme/site' });
+        await publishAndFanOut(published);
+        const [delivery] = await owed(row.id);
+        const facts = (await store.deliveries.forAttempt(delivery!))!;
+        expect(facts.event).to.deep.include({ id: published.id, resource: 'acme/site' });
+        expect(facts.installation).to.deep.equal(row);
+        expect(facts.webhook).to.deep.equal(webhook(row.id));
+        expect(facts.grant).to.deep.equal(await store.installations.findGrant(row.id));
+      });
+    });
+
+    describe('recording an attempt', () => {
+      let row: InstallationRow;
+      let delivery: OwedDelivery;
+      beforeEach(async () => {
+        row = await install();
+        await publishAndFanOut(event());
+        [delivery] = (await owed(row.id)) as [OwedDelivery];
+      });
+
+      it('that will be tried again moves it and keeps the log', async () => {
+        const retry = attempted(delivery, {
+          outcome: 'retry',
+          status: 503,
+          reason: 'status_503',
+          nextDueAt: T + 10 * SECOND,
+        });
+        await store.deliveries.record([retry]);
+        expect(await owed(row.id)).to.deep.equal([]);
+        const [moved] = await owed(row.id, T + 10 * SECOND);
+        expect(moved).to.deep.include({ id: delivery.id, attempts: 1, dueAt: T + 10 * SECOND });
+        const view = (await store.deliveries.find(delivery.id))!;
+        expect(view).to.deep.include({ state: 'retrying', reason: 'status_503', attempts: 1 });
+        const { delivery: _, ...logged } = retry;
+        expect(view.log).to.deep.equal([logged]);
+      });
+
+      it('by somebody who has seen fewer attempts moves nothing', async () => {
+        const retry = { outcome: 'retry' as const, nextDueAt: T + 10 * SECOND };
+        await store.deliveries.record([attempted(delivery, retry)]);
+        await store.deliveries.record([attempted(delivery, { ...retry, nextDueAt: T + HOUR })]);
+        const [moved] = await owed(row.id, T + 10 * SECOND);
+        expect(moved).to.include({ attempts: 1, dueAt: T + 10 * SECOND });
+        expect((await store.deliveries.find(delivery.id))!.log).to.have.length(1);
+      });
+
+      it('that ended it takes it out of what is owed and keeps all of its log', async () => {
+        const retry = attempted(delivery, { outcome: 'retry', nextDueAt: T + SECOND });
+        await store.deliveries.record([retry]);
+        const [again] = await owed(row.id, T + SECOND);
+        const withheld = [{ pointer: '/actor/email', scope: 'email' }];
+        const end = attempted(again!, { outcome: 'delivered', at: T + 2 * SECOND, withheld });
+        await store.deliveries.record([end]);
+        expect(await owed(row.id, T + HOUR)).to.deep.equal([]);
+        expect(await store.deliveries.lanes()).to.deep.equal([]);
+        const view = (await store.deliveries.find(delivery.id))!;
+        expect(view).to.deep.include({
+          state: 'delivered',
+          attempts: 2,
+          withheld,
+          nextAttemptAt: null,
+          endedAt: T + 2 * SECOND,
+          createdAt: T,
+          addonKey: 'addon',
+          context: 'acme',
+        });
+        expect(view.log.map(({ number, outcome }) => `${number} ${outcome}`)).to.deep.equal([
+          '1 retry',
+          '2 delivered',
+        ]);
+      });
+
+      it('of a batch keeps each', async () => {
+        const other = await install({ addonKey: 'other' });
+        await publishAndFanOut(event({ createdAt: T + 1 }));
+        const all = [...(await owed(row.id)), ...(await owed(other.id))];
+        expect(all).to.have.length(3);
+        const outcomes = ['delivered', 'failed', 'dropped'] as const;
+        await store.deliveries.record(all.map((d, i) => attempted(d, { outcome: outcomes[i]! })));
+        const states = await Promise.all(
+          all.map(async ({ id }) => (await store.deliveries.find(id))!.state),
+        );
+        expect(states).to.deep.equal(outcomes);
+      });
+    });
+
+    describe('the list of deliveries', () => {
+      let rows: InstallationRow[];
+      let events: EventRow[];
+      beforeEach(async () => {
+        rows = [await install(), await install({ addonKey: 'other' })];
+        events = [0, 0, 1, 2].map((ms) => event({ createdAt: T + ms }));
+        for (const [i, row] of events.entries()) {
+          await store.events.publish([row]);
+          await store.events.fanOut(64, T + Math.max(0, i - 1), HOUR);
+        }
+        const [a, b, c, d] = (await owed(rows[0]!.id, T + HOUR)) as [
+          OwedDelivery,
+          OwedDelivery,
+          OwedDelivery,
+          OwedDelivery,
+        ];
+        await store.deliveries.record([
+          attempted(a, { outcome: 'delivered' }),
+          attempted(b, { outcome: 'failed', reason: 'exhausted', status: 500 }),
+          attempted(c, { outcome: 'dropped', number: 0, reason: 'disabled' }),
+          attempted(d, { outcome: 'retry', nextDueAt: T + HOUR }),
+        ]);
+      });
+
+      it('has what is owed and what has ended, newest first', async () => {
+        const all = await listAll();
+        expect(all).to.have.length(8);
+        const times = all.map(({ createdAt }) => createdAt);
+        expect(times).to.deep.equal([...times].sort((a, b) => b - a));
+        const count: Record<string, number> = {};
+        for (const { state } of all) count[state] = (count[state] ?? 0) + 1;
+        expect(count).to.deep.equal({
+          delivered: 1,
+          failed: 1,
+          dropped: 1,
+          retrying: 1,
+          pending: 4,
+        });
+      });
+
+      it('can be narrowed by installation, event, state and time', async () => {
+        const all = await listAll();
+        const filters: [Partial<DeliveryFilter>, (d: Delivery) => boolean][] = [
+          [{ installationId: rows[1]!.id }, (d) => d.installationId === rows[1]!.id],
+          [{ eventId: events[1]!.id }, (d) => d.eventId === events[1]!.id],
+          [{ since: T + 1 }, (d) => d.createdAt >= T + 1],
+          ...(['pending', 'retrying', 'delivered', 'failed', 'dropped'] as const).map(
+            (state): [Partial<DeliveryFilter>, (d: Delivery) => boolean] => [
+              { state },
+              (d) => d.state === state,
+            ],
+          ),
+          [
+            { state: 'pending', installationId: rows[1]!.id, eventId: events[2]!.id },
+            (d) => d.installationId === rows[1]!.id && d.eventId === events[2]!.id,
+          ],
+          [{ state: 'delivered', installationId: rows[1]!.id }, () => false],
+        ];
+        for (const [filter, fits] of filters) {
+          expect(await listAll(filter), JSON.stringify(filter)).to.deep.equal(all.filter(fits));
+        }
+      });
+
+      it('comes in pages, no row twice and none missing', async () => {
+        const all = await listAll();
+        expect(await listAll({ limit: 2 })).to.deep.equal(all);
+        expect(await listAll({ limit: 3 })).to.deep.equal(all);
+        const ofOne = all.filter(({ installationId }) => installationId === rows[0]!.id);
+        expect(await listAll({ limit: 1, installationId: rows[0]!.id })).to.deep.equal(ofOne);
+        const exact = await store.deliveries.list({ limit: 8 });
+        expect(exact.next).to.equal(null);
+      });
+
+      it('has no row twice and none missing though deliveries end between two pages', async () => {
+        const all = await listAll();
+        const seen: string[] = [];
+        for (let after: string | undefined; ; ) {
+          const page = await store.deliveries.list({ limit: 2, after });
+          seen.push(...page.items.map(({ id }) => id));
+          const [next] = await owed(rows[1]!.id, T + HOUR);
+          if (next) await store.deliveries.record([attempted(next, { outcome: 'delivered' })]);
+          if (page.next === null) break;
+          after = page.next;
+        }
+        expect(seen).to.deep.equal(all.map(({ id }) => id));
+      });
+    });
+
+    describe('lifecycle calls', () => {
+      it('are due one at a time and in order per installation', async () => {
+        const row = await install();
+        const other = await install({ addonKey: 'other' });
+        const owe = async (of: InstallationRow, kind: 'enabled' | 'disabled', dueAt: number) => {
+          const owedCall = call(of.id, kind, { dueAt });
+          await store.installations.setState(of.id, kind, {
+            at: T,
+            subscriptions: [],
+            call: owedCall,
+          });
+          return owedCall;
+        };
+        const first = await owe(row, 'disabled', T + 2);
+        const second = await owe(row, 'enabled', T + 1);
+        const foreign = await owe(other, 'disabled', T + 3);
+        expect(await store.lifecycle.due(T + 1, 10)).to.deep.equal([]);
+        expect(await store.lifecycle.nextDueAt()).to.equal(T + 2);
+        expect(await store.lifecycle.due(T + 3, 10)).to.deep.equal([first, foreign]);
+        expect(await store.lifecycle.due(T + 3, 1)).to.deep.equal([first]);
+        await store.lifecycle.record(first.id, { state: 'done' }, exchange(first));
+        expect(await store.lifecycle.due(T + 3, 10)).to.deep.equal([second, foreign]);
+      });
+
+      it('that fail are owed again, and hold up those behind them', async () => {
+        const row = await install();
+        const [first, second] = [call(row.id, 'disabled'), call(row.id, 'enabled')];
+        for (const owedCall of [first, second]) {
+          await store.installations.setState(row.id, owedCall.kind as 'enabled' | 'disabled', {
+            at: T,
+            subscriptions: [],
+            call: owedCall,
+          });
+        }
+        const dueAt = T + HOUR;
+        await store.lifecycle.record(
+          first.id,
+          { state: 'owed', dueAt },
+          exchange(first, { status: 503 }),
+        );
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
+        expect(await store.lifecycle.due(dueAt, 10)).to.deep.equal([
+          { ...first, attempts: 1, dueAt },
+        ]);
+        await store.lifecycle.record(first.id, { state: 'failed' }, exchange(first));
+        expect(await store.lifecycle.findOwed(first.id)).to.equal(undefined);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([second]);
+      });
+
+      it('without an address any more are dropped', async () => {
+        const row = await install();
+        const goodbye = call(row.id, 'uninstalled');
+        await store.installations.uninstall(row.id, T, goodbye);
+        await store.lifecycle.drop(goodbye.id);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
+        expect(await store.lifecycle.nextDueAt()).to.equal(undefined);
+      });
+
+      it('are superseded by an install that is accepted', async () => {
+        const row = await install();
+        const goodbye = call(row.id, 'uninstalled');
+        await store.installations.uninstall(row.id, T, goodbye);
+        await accept(await begin((await store.installations.find(row.id))!));
+        expect(await store.lifecycle.findOwed(goodbye.id)).to.equal(undefined);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
+      });
+
+      it('are owed still after an install that is refused: the goodbye is durable', async () => {
+        const row = await install();
+        const goodbye = call(row.id, 'uninstalled');
+        await store.installations.uninstall(row.id, T, goodbye);
+        const proposal = await begin((await store.installations.find(row.id))!);
+        await store.installations.refuseHandshake(proposal.id, T);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([goodbye]);
+      });
+
+      it('leave their exchanges, newest first', async () => {
+        const row = await install();
+        const goodbye = call(row.id, 'uninstalled');
+        await store.installations.uninstall(row.id, T, goodbye);
+        const handshake = exchange(call(row.id, 'installed'), { at: T - 1 });
+        const failed = exchange(goodbye, { status: null, errorCode: 'timeout', message: 'Late.' });
+        const done = exchange(goodbye, { attempt: 2, at: T + 1, excerpt: 'ok' });
+        await store.lifecycle.addExchange(handshake);
+        await store.lifecycle.record(goodbye.id, { state: 'owed', dueAt: T }, failed);
+        await store.lifecycle.record(goodbye.id, { state: 'done' }, done);
+        const kept = await store.lifecycle.exchanges(row.id, 10);
+        expect(kept).to.deep.equal([done, failed, handshake]);
+        expect(await store.lifecycle.exchanges(row.id, 1)).to.deep.equal([done]);
+      });
+    });
+
+    describe('the hold on an installation', () => {
+      it('belongs to one at a time', async () => {
+        const row = await install();
+        const until = T + 30 * SECOND;
+        expect(await store.lifecycle.hold(row.id, 'a', T, until)).to.equal(true);
+        expect(await store.lifecycle.hold(row.id, 'b', T + 1, until)).to.equal(false);
+        await store.lifecycle.release(row.id, 'b');
+        expect(await store.lifecycle.hold(row.id, 'b', T + 1, until)).to.equal(false);
+        await store.lifecycle.release(row.id, 'a');
+        expect(await store.lifecycle.hold(row.id, 'b', T + 1, until)).to.equal(true);
+      });
+
+      it('runs out', async () => {
+        const row = await install();
+        await store.lifecycle.hold(row.id, 'a', T, T + SECOND);
+        expect(await store.lifecycle.hold(row.id, 'b', T + SECOND, T + HOUR)).to.equal(true);
+      });
+
+      it('is the handshake’s while one runs, and is free after it', async () => {
+        const proposal = await begin(await install());
+        const { installationId: id } = proposal;
+        expect(await store.lifecycle.hold(id, 'a', T, T + SECOND)).to.equal(false);
+        await accept(proposal);
+        expect(await store.lifecycle.hold(id, 'a', T, T + SECOND)).to.equal(true);
+      });
+    });
+  });
+}
