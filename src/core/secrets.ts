@@ -12,9 +12,15 @@ export function randomSecret(prefix = ''): string {
   return prefix + randomBytes(32).toString('base64url');
 }
 
-/** A Standard Webhooks secret: `whsec_` and 24 to 64 random bytes in base64. */
+/**
+ * A Standard Webhooks secret: `whsec_` and 24 to 64 random bytes in base64. Drawn until it has letters and digits
+ * only, so that it reads the same however an answer that echoes it is encoded, and can be blacked out there.
+ */
 export function randomWebhookSecret(): string {
-  return `whsec_${randomBytes(32).toString('base64')}`;
+  for (;;) {
+    const text = randomBytes(33).toString('base64');
+    if (/^[A-Za-z0-9]+$/.test(text)) return `whsec_${text}`;
+  }
 }
 
 export function sha256(value: string | Buffer): Buffer {

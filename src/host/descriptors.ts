@@ -27,6 +27,8 @@ export async function findDescriptor(
   if (input.descriptor) {
     return validateDescriptor(input.descriptor, JSON.stringify(input.descriptor.value), options);
   }
-  const text = await fetchDescriptor(input.descriptorUrl!, parts.outbound);
+  const fetched = await fetchDescriptor(input.descriptorUrl!, parts.outbound);
+  // A byte order mark is tolerated, and not kept: what is kept is parsed again.
+  const text = fetched.replace(/^\uFEFF/, '');
   return validateDescriptorText(text, options);
 }

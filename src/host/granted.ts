@@ -20,17 +20,26 @@ export function decideGranted(
   };
 }
 
-/** Where the platform has contexts, a missing one never means everybody. */
+const MOST_CONTEXT_CHARACTERS = 512;
+
+/** Where the platform has contexts, a missing one never means everybody. @throws context_required, context_invalid */
 export function requireContext(context: string | undefined, platform: Platform): string {
-  if (platform.contextKinds.size === 0) return context ?? '';
-  if (context !== undefined && context !== '') return context;
-  const kinds = [...new Set(platform.contextKinds.values())].join(' or ');
-  throw new MortiseError({
-    code: 'context_required',
-    status: 422,
-    message: `"context" is missing: on this platform everything belongs to one ${kinds}.`,
-    hint: 'Name it, as the product does: "context": "acme".',
-  });
+  if (context !== undefined && context.length > MOST_CONTEXT_CHARACTERS) {
+    throw refuse(
+      'context_invalid',
+      `"context" is longer than ${MOST_CONTEXT_CHARACTERS} characters.`,
+    );
+  }
+  if (platform.contextKinds.size === 0 || (context !== undefined && context !== ''))
+    return context ?? '';
+  const kinds = Object.entries(platform.definition.contexts ?? {}).map(
+    ([name, { title }]) => title ?? name,
+  );
+  throw refuse(
+    'context_required',
+    `"context" is missing: on this platform everything has one (${kinds.join(', ').toLowerCase()}).`,
+    'Name it, as the product does: "context": "acme".',
+  );
 }
 
 /** @returns the scopes in the platform's spelling. */
@@ -59,6 +68,6 @@ export function grantableScopes(wanted: string[], asked: string[], platform: Pla
   ];
 }
 
-function refuse(code: string, message: string, hint: string): MortiseError {
+function refuse(code: string, message: string, hint?: string): MortiseError {
   return new MortiseError({ code, status: 422, message, hint });
 }

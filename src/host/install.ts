@@ -46,7 +46,7 @@ export async function install(request: InstallRequest, parts: HostParts): Promis
   const { isAccepted, exchanges } = await callInstalled(plan, begun, parts);
   if (!isAccepted) {
     await parts.store.installations.refuseHandshake(begun.handshake.id, clock.now());
-    throw installRefused(exchanges.at(-1)!);
+    throw installRefused(exchanges.at(-1)!, begun.handshake.installation);
   }
   const installation = await commitHandshake(plan, begun, parts);
   parts.wake();
@@ -60,15 +60,19 @@ export async function install(request: InstallRequest, parts: HostParts): Promis
   };
 }
 
-function installRefused(exchange: ExchangeRecord): MortiseError {
+function installRefused(exchange: ExchangeRecord, before: InstallationRow): MortiseError {
   const { method, url, status, errorCode, message, excerpt, durationMs } = exchange;
   const what =
     status === null ? `did not answer (${message?.replace(/\.$/, '')})` : `answered ${status}`;
+  const isInstalled = before.state === 'enabled' || before.state === 'disabled';
+  const isRedirect = status !== null && status >= 300 && status < 400;
   return new MortiseError({
     code: 'install_refused',
     status: 502,
-    message: `The add-on ${what} to ${method} ${url} after ${durationMs} ms, so nothing was installed.`,
-    hint: 'Ask its author; the beginning of the answer is in "exchange". Then install it again.',
+    message: `The add-on ${what} to ${method} ${url} after ${durationMs} ms, so ${isInstalled ? 'the installation stays as it was' : 'nothing was installed'}.`,
+    hint: isRedirect
+      ? 'Redirects are not followed: the descriptor must name the address itself.'
+      : 'Ask its author; the beginning of the answer is in "exchange". Then install it again.',
     extensions: {
       exchange: { method, url, status, error: errorCode, message, excerpt, durationMs },
     },

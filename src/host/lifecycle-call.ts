@@ -61,7 +61,10 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
     url: call.url,
     headers,
     body,
-    secrets: secrets ? [secrets.shared, secrets.webhook, secrets.oauthClient] : [],
+    secrets: [
+      ...(secrets ? [secrets.shared, secrets.webhook, secrets.oauthClient] : []),
+      ...Object.values(headers).map((value) => value.replace(/^JWT /, '')),
+    ],
     at: now,
   });
 }

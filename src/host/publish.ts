@@ -32,7 +32,7 @@ const MOST_NAME_CHARACTERS = 512;
  *   idempotency_conflict (409)
  */
 export async function publish(inputs: EventInput[], parts: HostParts): Promise<string[]> {
-  const rows = inputs.map((input) => toRow(input, parts));
+  const rows = toRows(inputs, parts);
   const ids = await parts.store.events.publish(rows);
   parts.wake();
   return ids;
@@ -44,10 +44,27 @@ export function publishWithin(
   inputs: EventInput[],
   parts: HostParts,
 ): string[] {
-  return parts.store.events.publishWithin(
-    transaction,
-    inputs.map((input) => toRow(input, parts)),
-  );
+  return parts.store.events.publishWithin(transaction, toRows(inputs, parts));
+}
+
+/** One event of a batch was refused, and so the batch. */
+export class EventRefused extends MortiseError {
+  readonly index: number;
+
+  constructor(error: MortiseError, index: number) {
+    super(error);
+    this.index = index;
+  }
+}
+
+function toRows(inputs: EventInput[], parts: HostParts): EventRow[] {
+  return inputs.map((input, index) => {
+    try {
+      return toRow(input, parts);
+    } catch (error) {
+      throw error instanceof MortiseError ? new EventRefused(error, index) : error;
+    }
+  });
 }
 
 function toRow(input: EventInput, parts: HostParts): EventRow {

@@ -39,7 +39,7 @@ function operatorApi(parts: HostParts): Router {
   deliveryRoutes(router, parts);
   catalogueRoutes(router, parts);
   descriptorRoutes(router, parts);
-  router.all('/{*rest}', (ctx) => {
+  router.all(['/', '/{*rest}'], (ctx) => {
     throw notFound(
       `There is no ${ctx.method} ${ctx.path}.`,
       'The calls of the operator API are in the README.',

@@ -42,14 +42,14 @@ export function requireObject(value: unknown): Record<string, unknown> {
 }
 
 /** One JSON value a line (NDJSON); empty lines are passed over. @throws json_… naming the line */
-export async function readNdjson(ctx: Context): Promise<unknown[]> {
+export async function readNdjson(ctx: Context): Promise<{ value: unknown; line: number }[]> {
   const text = await readText(ctx, MOST_BATCH_BYTES);
-  return text.split('\n').flatMap((line, i) => {
-    if (line.trim() === '') return [];
+  return text.split('\n').flatMap((row, i) => {
+    if (row.trim() === '') return [];
     try {
-      return [JSON.parse(line)];
+      return [{ value: JSON.parse(row), line: i + 1 }];
     } catch {
-      const source = parseJson(line);
+      const source = parseJson(row);
       const fault =
         'fault' in source ? source.fault : { code: 'json_syntax', message: 'This is not JSON.' };
       throw badJson({ ...fault, line: i + 1 });
@@ -87,7 +87,7 @@ async function readJsonText(ctx: Context): Promise<string> {
     throw new MortiseError({
       code: 'body_not_json',
       status: 415,
-      message: `The body must be JSON; it is ${ctx.get('content-type') || 'of no declared type'}.`,
+      message: `The body must be JSON; it is ${ctx.request.length === 0 || ctx.request.length === undefined ? 'empty' : ctx.get('content-type') || 'of no declared type'}.`,
       hint: 'Send "Content-Type: application/json".',
     });
   }
@@ -96,9 +96,13 @@ async function readJsonText(ctx: Context): Promise<string> {
 
 async function readText(ctx: Context, limit: number): Promise<string> {
   try {
-    return await getRawBody(ctx.req, { limit, encoding: 'utf8' });
+    // A length announced beyond the limit is refused before a byte is read.
+    return await getRawBody(ctx.req, { limit, length: ctx.request.length, encoding: 'utf8' });
   } catch (error) {
     if ((error as { type?: string }).type === 'entity.too.large') {
+      // What follows on this connection would be the rest of the body.
+      ctx.set('Connection', 'close');
+      ctx.req.resume();
       throw new MortiseError({
         code: 'payload_too_large',
         status: 413,
@@ -125,7 +129,7 @@ function badJson(fault: {
   return new MortiseError({
     code: fault.code,
     status: 400,
-    message: `The body is not JSON${place}: ${fault.message}`,
+    message: `The body cannot be read as JSON${place}: ${fault.message}`,
     hint: fault.hint,
   });
 }

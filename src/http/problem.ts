@@ -23,8 +23,8 @@ export function asMortiseError(error: unknown, log: Logger): MortiseError {
   return new MortiseError({
     code: 'internal_error',
     status: 500,
-    message: 'The host failed; nothing was done.',
-    hint: 'Its log says why.',
+    message: 'The host failed while it answered this call.',
+    hint: 'Its log says why. Look whether the call took effect before you repeat it.',
     cause: error,
   });
 }

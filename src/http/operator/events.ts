@@ -3,7 +3,7 @@ import type Router from '@koa/router';
 import { isoTime } from '../../core/clock.ts';
 import { MortiseError } from '../../core/errors.ts';
 import type { HostParts } from '../../host/parts.ts';
-import { type EventInput, publish } from '../../host/publish.ts';
+import { type EventInput, EventRefused, publish } from '../../host/publish.ts';
 import { readJsonObject, readNdjson } from '../body.ts';
 import { refuseOthers } from '../fields.ts';
 import { notFound } from '../problem.ts';
@@ -14,9 +14,13 @@ const MOST_PER_BATCH = 1_000;
 export function eventRoutes(router: Router, parts: HostParts): void {
   router.post('/events', async (ctx) => {
     if (ctx.is('application/x-ndjson')) {
-      const inputs = (await readNdjson(ctx)).map(asInput);
-      if (inputs.length > MOST_PER_BATCH) throw tooMany(inputs.length);
-      const ids = await publish(inputs, parts);
+      const rows = await readNdjson(ctx);
+      if (rows.length > MOST_PER_BATCH) throw tooMany(rows.length);
+      const inputs = rows.map(({ value, line }) => atLine(line, () => asInput(value)));
+      const ids = await publish(inputs, parts).catch((error: unknown) => {
+        const index = error instanceof EventRefused ? error.index : undefined;
+        throw index === undefined ? error : lineError(rows[index]!.line, error as EventRefused);
+      });
       ctx.status = 202;
       ctx.body = { items: ids.map((id) => ({ id })) };
       return;
@@ -50,6 +54,27 @@ function asInput(value: unknown): EventInput {
   if (typeof value === 'object' && value !== null)
     refuseOthers(value as Record<string, unknown>, FIELDS);
   return value as EventInput;
+}
+
+/** Runs `read`; what it refuses is told with the line of the batch. */
+function atLine<T>(line: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof MortiseError ? lineError(line, error) : error;
+  }
+}
+
+function lineError(line: number, error: MortiseError): MortiseError {
+  const { code, status, message, hint, faults, extensions } = error;
+  return new MortiseError({
+    code,
+    status,
+    message: `Line ${line}: ${message}`,
+    hint,
+    faults: faults?.map((fault) => ({ ...fault, line })),
+    extensions: { ...extensions, line },
+  });
 }
 
 function tooMany(count: number): MortiseError {
