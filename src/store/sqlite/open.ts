@@ -18,15 +18,16 @@ import { Writer } from './writer.ts';
 
 /** A call never waits inside SQLite for longer than this: it would stop the event loop. */
 const BUSY_TIMEOUT_MS = 20;
+const START_PATIENCE_MS = 10_000;
 
 /** @param path of the file, or `:memory:`. */
 export function openSqlite(path: string): Store {
   const file = path === ':memory:' ? path : resolve(path);
   const db = open(file);
   // While starting, waiting is right: another process may be migrating the same file.
-  db.pragma('busy_timeout = 10000');
+  db.pragma(`busy_timeout = ${START_PATIENCE_MS}`);
   // FULL, since WAL alone loses the last commits on power loss.
-  db.pragma('journal_mode = WAL');
+  turnOnWal(db);
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   migrate(db);
@@ -47,6 +48,20 @@ export function openSqlite(path: string): Store {
       db.close();
     },
   };
+}
+
+/** It needs the file alone for a moment, and SQLite does not wait for that by itself: processes may start together. */
+function turnOnWal(db: Database.Database): void {
+  const end = Date.now() + START_PATIENCE_MS;
+  for (;;) {
+    try {
+      db.pragma('journal_mode = WAL');
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_BUSY' || Date.now() > end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
 }
 
 function open(file: string): Database.Database {
