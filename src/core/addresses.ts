@@ -13,13 +13,17 @@ export interface OutboundPolicy {
 
 export const PUBLIC_ONLY: OutboundPolicy = { loopback: false, ranges: [] };
 
-export function isLoopbackAddress(address: string): boolean {
+function isLoopbackAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
 }
 
+/** All of IPv6 that is assigned to anybody (RFC 4291 section 2.4). */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+
 /**
  * Whether one resolved address may be connected to. IPv4 written inside IPv6 counts as what it
- * reaches: mapped (::ffff:0:0/96), 6to4, Teredo and NAT64 (64:ff9b::/96) are not global unicast.
+ * reaches if it is mapped (::ffff:0:0/96); compatible (::/96), 6to4, Teredo and NAT64 (64:ff9b::/96)
+ * are never public.
  */
 export function isAllowedAddress(address: string, policy: OutboundPolicy): boolean {
   if (!ipaddr.isValid(address)) return false;
@@ -29,6 +33,7 @@ export function isAllowedAddress(address: string, policy: OutboundPolicy): boole
     const [network, bits] = ipaddr.parseCIDR(range);
     if (network.kind() === parsed.kind() && parsed.match(network, bits)) return true;
   }
+  if (parsed instanceof ipaddr.IPv6 && !parsed.match(GLOBAL_UNICAST)) return false;
   return parsed.range() === 'unicast';
 }
 
@@ -39,6 +44,6 @@ export function bareHost(hostname: string): string {
 
 /** Whether a URL's host names this machine itself: plain http to it needs no network. */
 export function isLoopbackHost(hostname: string): boolean {
-  const host = bareHost(hostname);
+  const host = bareHost(hostname).replace(/\.$/, '');
   return host === 'localhost' || host.endsWith('.localhost') || isLoopbackAddress(host);
 }

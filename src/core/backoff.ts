@@ -33,6 +33,9 @@ export function retryDelayMs(attempt: number, random: number): number | undefine
 
 const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 
+/** IMF-fixdate and the form of RFC 850; Date.parse alone finds a date in almost any text. */
+const HTTP_DATE = /^[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -]\d{2,4} \d\d:\d\d:\d\d GMT$/;
+
 /**
  * `Retry-After` (RFC 9110 section 10.2.3) in seconds or as a date, at most a day.
  * @returns milliseconds from now, or undefined when absent, past or unreadable.
@@ -40,6 +43,10 @@ const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  const wait = /^\d+$/.test(text)
+    ? Number(text) * 1000
+    : HTTP_DATE.test(text)
+      ? Date.parse(text) - now
+      : Number.NaN;
   return Number.isFinite(wait) && wait > 0 ? Math.min(wait, RETRY_AFTER_MAX_MS) : undefined;
 }

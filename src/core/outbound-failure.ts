@@ -53,13 +53,15 @@ export function outboundFailure(error: Error & { code?: string }): {
   message: string;
 } {
   // Several addresses tried and none reached: the first one's reason stands for all.
-  const first: { code?: string } = error instanceof AggregateError ? error.errors[0] : error;
+  const first: { code?: string; name?: string } =
+    error instanceof AggregateError ? error.errors[0] : error;
   const code = first?.code ?? '';
   if (code === 'ADDRESS_REFUSED') return { code: 'address_private', message: error.message };
   if (code === 'DEADLINE') return { code: 'timeout', message: error.message };
   const known = TLS_CODES[code] ?? NETWORK_CODES[code];
   if (known) return { code: known[0], message: known[1] };
   if (code.startsWith('ERR_SSL')) return { code: 'tls_failed', message: TLS_CODES.EPROTO![1] };
-  if (code.startsWith('HPE_')) return { code: 'bad_response', message: 'The answer is not HTTP.' };
+  if (first?.name === 'HTTPParserError')
+    return { code: 'bad_response', message: 'The answer is not HTTP.' };
   return { code: 'network_failed', message: `The exchange failed: ${error.message}.` };
 }

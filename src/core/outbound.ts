@@ -6,6 +6,7 @@ import net from 'node:net';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import { bareHost, isAllowedAddress, isLoopbackHost, type OutboundPolicy } from './addresses.ts';
 import { outboundFailure } from './outbound-failure.ts';
+import { shownUrl } from './shown-url.ts';
 
 export interface OutboundRequest {
   method: 'GET' | 'POST';
@@ -38,7 +39,7 @@ export interface OutboundTimeouts {
   totalMs: number;
 }
 
-export const OUTBOUND_TIMEOUTS: OutboundTimeouts = {
+const OUTBOUND_TIMEOUTS: OutboundTimeouts = {
   connectMs: 3_000,
   headersMs: 10_000,
   totalMs: 15_000,
@@ -59,30 +60,30 @@ export function createOutbound(
   resolve: typeof dns.lookup = dns.lookup,
 ): Outbound {
   const connect = guardedConnector(policy, timeouts.connectMs, resolve);
-  const pools = new Map<string, Pool>();
+  const lines = new Map<string, Line>();
 
-  function poolOf(origin: string): Pool {
-    let pool = pools.get(origin);
-    if (!pool) {
-      pool = new Pool(origin, {
-        connect,
-        connections: CONNECTIONS_PER_ORIGIN,
-        pipelining: 1,
-        keepAliveTimeout: IDLE_CONNECTION_MS,
-        headersTimeout: timeouts.headersMs,
-        bodyTimeout: timeouts.headersMs,
-      });
-      const created = pool;
-      pool.on('disconnect', () => {
-        const { connected, pending, running } = created.stats;
-        if (connected + pending + running === 0 && pools.get(origin) === created) {
-          pools.delete(origin);
-          void created.close();
-        }
-      });
-      pools.set(origin, pool);
-    }
-    return pool;
+  function lineTo(origin: string): Line {
+    const known = lines.get(origin);
+    if (known) return known;
+    const pool = new Pool(origin, {
+      connect,
+      connections: CONNECTIONS_PER_ORIGIN,
+      pipelining: 1,
+      keepAliveTimeout: IDLE_CONNECTION_MS,
+      headersTimeout: timeouts.headersMs,
+      bodyTimeout: timeouts.headersMs,
+    });
+    const line = { pool, underWay: 0 };
+    // Not left to its idle end: undici connects once more after a request that was aborted.
+    const dropUnused = () => {
+      if (line.underWay > 0 || lines.get(origin) !== line) return;
+      lines.delete(origin);
+      void pool.destroy();
+    };
+    pool.on('disconnect', dropUnused);
+    pool.on('connectionError', dropUnused);
+    lines.set(origin, line);
+    return line;
   }
 
   return {
@@ -90,12 +91,12 @@ export function createOutbound(
       const refusal = refuseUrl(request.url, policy);
       if (refusal) return { kind: 'failure', durationMs: 0, ...refusal };
       const url = new URL(request.url);
-      return exchange(poolOf(url.origin), url, request, timeouts.totalMs);
+      return exchange(lineTo(url.origin), url, request, timeouts.totalMs);
     },
     async close() {
-      const open = [...pools.values()];
-      pools.clear();
-      await Promise.all(open.map((pool) => pool.destroy()));
+      const open = [...lines.values()];
+      lines.clear();
+      await Promise.all(open.map(({ pool }) => pool.destroy()));
     },
   };
 }
@@ -106,7 +107,7 @@ function refuseUrl(
   policy: OutboundPolicy,
 ): { code: string; message: string } | undefined {
   if (!URL.canParse(text)) {
-    return { code: 'url_invalid', message: `"${text}" is not an absolute URL.` };
+    return { code: 'url_invalid', message: `"${shownUrl(text)}" is not an absolute URL.` };
   }
   const url = new URL(text);
   if (url.username || url.password) {
@@ -162,9 +163,8 @@ function guardedConnector(
 }
 
 function addressRefused(host: string, address: string): AddressRefused {
-  return new AddressRefused(
-    `"${host}" resolves to ${address}, which is not a public address; this host does not call it.`,
-  );
+  const subject = host === address ? `"${host}"` : `"${host}" resolves to ${address}, which`;
+  return new AddressRefused(`${subject} is not a public address; this host does not call it.`);
 }
 
 class Deadline extends Error {
@@ -173,8 +173,14 @@ class Deadline extends Error {
 class Withheld extends Error {}
 class ReadEnough extends Error {}
 
+/** Connections to one origin, and how many exchanges need them. */
+interface Line {
+  pool: Pool;
+  underWay: number;
+}
+
 function exchange(
-  pool: Pool,
+  line: Line,
   url: URL,
   request: OutboundRequest,
   totalMs: number,
@@ -189,9 +195,11 @@ function exchange(
     let controller: Dispatcher.DispatchController | undefined;
     let isOver = false;
 
+    line.underWay++;
     const finish = (answer: OutboundAnswer) => {
       if (isOver) return;
       isOver = true;
+      line.underWay--;
       clearTimeout(deadline);
       done(answer);
     };
@@ -212,7 +220,7 @@ function exchange(
         durationMs: elapsed(),
       });
 
-    pool.dispatch(
+    line.pool.dispatch(
       {
         method: request.method,
         path: url.pathname + url.search,

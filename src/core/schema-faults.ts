@@ -2,7 +2,7 @@
 import type { ErrorObject } from 'ajv';
 import type { Fault } from './errors.ts';
 import { escapePointer, type JsonSource } from './json-source.ts';
-import { didYouMean, nearest } from './suggest.ts';
+import { didYouMean } from './suggest.ts';
 
 /** Keywords that only report that something below them failed. */
 const ECHOES = new Set(['if', 'anyOf', 'oneOf', 'allOf', 'propertyNames']);
@@ -16,13 +16,16 @@ export function schemaFaults(
   source: JsonSource,
   codePrefix: string,
 ): Fault[] {
-  const detailed = errors.some((e) => !ECHOES.has(e.keyword))
-    ? errors.filter((e) => !ECHOES.has(e.keyword))
-    : errors;
+  // What is empty has no form either.
+  const isEcho = ({ keyword, instancePath }: ErrorObject) =>
+    ECHOES.has(keyword) ||
+    (keyword === 'pattern' &&
+      errors.some((e) => e.keyword === 'minLength' && e.instancePath === instancePath));
+  const detailed = errors.filter((error) => !isEcho(error));
   const seen = new Set<string>();
   const faults: Fault[] = [];
-  for (const error of detailed) {
-    const fault = describe(error, source, codePrefix);
+  for (const error of detailed.length > 0 ? detailed : errors) {
+    const fault = describe(error, errors, source, codePrefix);
     const name = `${fault.pointer} ${fault.message}`;
     if (!seen.has(name)) faults.push(fault);
     seen.add(name);
@@ -30,11 +33,16 @@ export function schemaFaults(
   return faults;
 }
 
-function describe(error: ErrorObject, source: JsonSource, codePrefix: string): Fault {
+function describe(
+  error: ErrorObject,
+  all: ErrorObject[],
+  source: JsonSource,
+  codePrefix: string,
+): Fault {
   const name = error.propertyName ?? (error.params.additionalProperty as string | undefined);
   const pointer =
     name === undefined ? error.instancePath : `${error.instancePath}/${escapePointer(name)}`;
-  const [message, hint] = sentence(error);
+  const [message, hint] = sentence(error, all);
   return {
     code: `${codePrefix}_${CODES[error.keyword] ?? 'invalid'}`,
     message,
@@ -57,7 +65,12 @@ const CODES: Record<string, string> = {
   maxLength: 'too_long',
 };
 
-function sentence(error: ErrorObject): [message: string, hint?: string] {
+/** What patterns in schemas/ ask for, in words. */
+const PATTERNS: Record<string, string> = {
+  '^[A-Za-z0-9._-]+$': 'Use letters, digits, ".", "_" and "-" only.',
+};
+
+function sentence(error: ErrorObject, all: ErrorObject[]): [message: string, hint?: string] {
   const what = lastName(error.instancePath);
   const { params } = error;
   switch (error.keyword) {
@@ -80,20 +93,23 @@ function sentence(error: ErrorObject): [message: string, hint?: string] {
           : Array.isArray(error.data)
             ? 'a list'
             : kind(typeof error.data);
-      return [`"${what}" must be ${kinds(params.type)}, not ${found}.`];
+      return [
+        `"${what}" must be ${kinds([...typesBefore(error, all), params.type].flat())}, not ${found}.`,
+      ];
     }
     case 'enum': {
       const values = (params.allowedValues as unknown[]).map(String);
       return [
         `${quote(error.data)} is not allowed for "${what}".`,
-        suggestion(String(error.data), values),
+        didYouMean(String(error.data), values) ?? allowed(values),
       ];
     }
     case 'const':
       return [`"${what}" must be ${quote(params.allowedValue)}.`];
     case 'pattern':
       return [
-        `${quote(error.propertyName ?? error.data)} does not have the form ${params.pattern}.`,
+        `${quote(error.propertyName ?? error.data)} has characters or a form that cannot stand here.`,
+        PATTERNS[params.pattern] ?? `It must match ${params.pattern}.`,
       ];
     case 'minLength':
       return [`"${what}" is empty.`, 'Fill it in.'];
@@ -104,8 +120,14 @@ function sentence(error: ErrorObject): [message: string, hint?: string] {
   }
 }
 
-function suggestion(given: string, known: string[]): string {
-  return nearest(given, known) === undefined ? allowed(known)! : didYouMean(given, known)!;
+/** Where the error is that of `"if": {"type": …}, "else": …`, the type of the `if` is allowed as well. */
+function typesBefore({ instancePath }: ErrorObject, all: ErrorObject[]): string[] {
+  const branch = all.find(
+    (e) =>
+      e.keyword === 'if' && e.params.failingKeyword === 'else' && e.instancePath === instancePath,
+  );
+  const { type = [] } = (branch?.schema ?? {}) as { type?: string | string[] };
+  return [type].flat();
 }
 
 function allowed(names: string[]): string | undefined {
@@ -127,8 +149,8 @@ function quote(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 117)}…"` : text;
 }
 
-function kinds(type: string | string[]): string {
-  return [type].flat().map(kind).join(' or ');
+function kinds(types: string[]): string {
+  return types.map(kind).join(' or ');
 }
 
 function kind(type: string): string {

@@ -5,6 +5,9 @@ import { MortiseError } from './errors.ts';
 import { sha256 } from './secrets.ts';
 
 const VERSION = 'v1';
+/** Version, key, nonce, and what was sealed with its tag. */
+const SEALED = /^v\d+\.([0-9a-f]{8})\.([\w-]{16})\.([\w-]+)$/;
+const TAG_BYTES = 16;
 
 export class SecretBox {
   readonly #current: { id: string; key: Buffer };
@@ -40,26 +43,43 @@ export class SecretBox {
     );
   }
 
-  /** @throws secret_unreadable if no known key sealed it, or it was sealed for another row. */
+  /** @throws secret_unreadable unless it was sealed with a known key, for this row, and not changed. */
   open(sealed: string, row: string): string {
-    const [version, keyId, iv, body] = sealed.split('.');
-    const key = keyId === undefined ? undefined : this.#keys.get(keyId);
-    if (version !== VERSION || !key || !iv || !body) {
-      throw unreadable(`It was sealed with key "${keyId}", which this host was not given.`);
-    }
-    const bytes = Buffer.from(body, 'base64url');
-    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url'));
-    decipher.setAAD(Buffer.from(row));
-    decipher.setAuthTag(bytes.subarray(-16));
-    try {
-      return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString(
-        'utf8',
+    const version = /^(v\d+)\./.exec(sealed)?.[1];
+    if (version !== undefined && version !== VERSION) {
+      throw unreadable(
+        `It was sealed in format ${version}; this version of Mortise reads ${VERSION}.`,
+        'Start the version of Mortise that sealed it.',
       );
+    }
+    const [, keyId, iv, body] = SEALED.exec(sealed) ?? [];
+    if (!keyId || !iv || !body) throw unreadable('It is not a ciphertext.', RESTORE_IT);
+    const key = this.#keys.get(keyId);
+    if (!key) {
+      throw unreadable(
+        `It was sealed with key "${keyId}", which this host was not given.`,
+        'Start with the MORTISE_SECRET_KEY it was sealed with, or name that key in MORTISE_SECRET_KEY_PREVIOUS.',
+      );
+    }
+    try {
+      const bytes = Buffer.from(body, 'base64url');
+      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url'), {
+        // Without it a tag of four bytes would do, which can be guessed.
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(Buffer.from(row));
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+      return Buffer.concat([
+        decipher.update(bytes.subarray(0, -TAG_BYTES)),
+        decipher.final(),
+      ]).toString('utf8');
     } catch (cause) {
-      throw unreadable('It was changed, or belongs to another row.', cause);
+      throw unreadable('It was changed, or belongs to another row.', RESTORE_IT, cause);
     }
   }
 }
+
+const RESTORE_IT = 'Restore the database from a backup.';
 
 function readKey(text: string, option: string): { id: string; key: Buffer } {
   const key = Buffer.from(text, 'base64');
@@ -74,12 +94,12 @@ function readKey(text: string, option: string): { id: string; key: Buffer } {
   return { id: sha256(key).toString('hex').slice(0, 8), key };
 }
 
-function unreadable(why: string, cause?: unknown): MortiseError {
+function unreadable(why: string, hint: string, cause?: unknown): MortiseError {
   return new MortiseError({
     code: 'secret_unreadable',
     status: 500,
     message: `A stored secret cannot be read. ${why}`,
-    hint: 'Start with the MORTISE_SECRET_KEY it was sealed with, or name that key in MORTISE_SECRET_KEY_PREVIOUS.',
+    hint,
     cause,
   });
 }

@@ -1,7 +1,12 @@
 // Addresses in a descriptor: joined to baseUrl with exactly one slash, never by URL resolution, since
 // half of the descriptors in the wild write "hook" and mean "/hook" below a baseUrl with a path.
 
-export type AddressFault = 'url_not_on_base' | 'url_credentials' | 'url_invalid';
+type AddressFault = 'url_not_on_base' | 'url_credentials' | 'url_invalid';
+
+/** Whether a text can be a baseUrl at all. */
+export function isWebAddress(text: string): boolean {
+  return /^https?:\/\/[^/\s]\S*$/i.test(text) && URL.canParse(text);
+}
 
 /**
  * @returns the absolute address, or why it cannot be used. Variables in braces stay as they are.

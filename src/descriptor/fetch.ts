@@ -1,6 +1,7 @@
 // Fetches a descriptor. Each way to fail has a code of its own: "invalid manifest" for a TLS fault helps nobody.
 import { MortiseError } from '../core/errors.ts';
 import type { Outbound, OutboundAnswer } from '../core/outbound.ts';
+import { shownUrl } from '../core/shown-url.ts';
 
 /** A descriptor of 10 kB is a large one. */
 const MOST_BYTES = 1024 * 1024;
@@ -90,13 +91,8 @@ function unusable(url: string, what: string, message: string, hint: string): Mor
   return new MortiseError({
     code: `descriptor_${what}`,
     status: 422,
-    message: `The descriptor at ${withoutCredentials(url)} could not be fetched. ${message}`,
+    message: `The descriptor at ${shownUrl(url)} could not be fetched. ${message}`,
     hint,
     faults: [{ code: `descriptor_${what}`, message, hint, severity: 'error' }],
   });
-}
-
-/** The address as it may be shown and logged. */
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@');
 }

@@ -58,7 +58,7 @@ export function validateDescriptor(
     : schemaFaults(validateShape.errors as ErrorObject[], source, 'descriptor');
   const context = new RuleContext(document, source, options);
   for (const rule of RULES) rule(context);
-  const all = [...faults, ...context.faults].sort(byPlace);
+  const all = withoutEchoesOfTemplates([...faults, ...context.faults]).sort(byPlace);
   const hasErrors = all.some((fault) => fault.severity === 'error');
   const digest = createHash('sha256').update(text).digest('hex');
   return {
@@ -84,6 +84,13 @@ export function requireValid({ descriptor, faults }: Validation): Descriptor {
     hint: errors.length === 1 ? first.hint : 'Correct them all; each is listed with its place.',
     faults,
   });
+}
+
+/** What a template would be rendered to is not known: nothing else is wrong with it. */
+function withoutEchoesOfTemplates(faults: Fault[]): Fault[] {
+  const isTemplate = ({ code }: Fault) => code === 'descriptor_template';
+  const places = new Set(faults.filter(isTemplate).map(({ pointer }) => pointer));
+  return faults.filter((fault) => isTemplate(fault) || !places.has(fault.pointer));
 }
 
 function byPlace(a: Fault, b: Fault): number {

@@ -95,6 +95,8 @@ describe('a host that is this machine', () => {
   const rows: [host: string, is: boolean][] = [
     ['localhost', true],
     ['addon.localhost', true],
+    ['localhost.', true],
+    ['localhost..', false],
     ['127.0.0.1', true],
     ['127.9.9.9', true],
     ['[::1]', true],

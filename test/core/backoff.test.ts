@@ -57,6 +57,9 @@ describe('Retry-After', () => {
     ['+30', undefined, 'a sign'],
     ['60, 120', undefined, 'two headers in one'],
     ['try again 2050', undefined, 'words that end in what could be a year'],
+    ['try again 2050 GMT', undefined, 'the same with a time zone'],
+    ['2026-03-01T12:02:00Z', undefined, 'a date of another standard'],
+    ['Sun Mar  1 12:02:00 2026', undefined, 'a date without a time zone (asctime)'],
     [undefined, undefined, 'absent'],
   ];
   for (const [header, ms, what] of rows) {

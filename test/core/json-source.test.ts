@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { Fault } from '../../src/core/errors.ts';
 import { escapePointer, type JsonSource, parseJson } from '../../src/core/json-source.ts';
 
@@ -102,6 +103,10 @@ describe('what is not JSON', () => {
     ['a template in a value, ${…}', '{"a": ${value}}', 'json_template', 1, 7],
     ['a template in a value, <%…%>', '{"a": <%= value %>}', 'json_template', 1, 7],
     ['a template in place of a name', '{ {{name}}: 1}', 'json_template', 1, 3],
+    ['a template before a name', '{"a": 1, {{#if b}}"b": 2}', 'json_template', 1, 10],
+    ['a template after a value', '{"a": 1 {{/if}}}', 'json_template', 1, 9],
+    ['a template after the end', '{"a": 1} <% end %>', 'json_template', 1, 10],
+    ['a template before the value', ' <% if a %>{}', 'json_template', 1, 2],
     ['a template in place of everything', '{{everything}}', 'json_template', 1, 1],
   ];
   for (const [what, text, code, line, column] of rows) {
@@ -127,6 +132,8 @@ describe('what is not JSON', () => {
     '{"a": ["x",',
     '{"a": ["x"]',
     '{"a": {"b": 1}',
+    '{"a": tru',
+    '{"a": "\\u00',
   ];
   for (const text of truncated) {
     it(`is told as json_truncated where it ends: ${text}`, () => {
@@ -149,6 +156,7 @@ describe('what is not JSON', () => {
     ['{"a": 1, "b" {}}', 1, 14, /^A colon is missing before this\.$/],
     ['{"a": 1} }', 1, 10, /^(?!.*second value).*\./],
     ["{'a': 1}", 1, 2, /double quotes/],
+    ["['a']", 1, 2, /double quotes/],
     ['{a: 1}', 1, 2, /double quotes/],
     ['{"a": [1}', 1, 9, /^(?!.*Unexpected token).*"\]"/],
   ];
@@ -191,6 +199,45 @@ describe('what is not JSON', () => {
     const fault = faultOf(`{\n"a": ${'['.repeat(64)}${']'.repeat(64)}}`);
     expect(fault.code).to.equal('json_too_deep');
     expect([fault.line, fault.column]).to.deep.equal([2, 69]);
+  });
+
+  it('is what JSON.parse refuses as well, and nothing else, at a place that exists', () => {
+    const pieces = [
+      ...'{}[]:,"\\ \n\t/*-.+eE01aé😀\u00a0\u0000',
+      'true',
+      'null',
+      '"a"',
+      '\\u00e9',
+      '{{',
+      '1.5',
+    ];
+    const piecewise = fc
+      .array(fc.constantFrom(...pieces), { maxLength: 12 })
+      .map((p) => p.join(''));
+    const changed = fc
+      .tuple(fc.json(), fc.nat(), fc.nat({ max: 3 }), fc.constantFrom('', ...pieces))
+      .map(([json, at, count, piece]) => {
+        const start = at % (json.length + 1);
+        return json.slice(0, start) + piece + json.slice(start + count);
+      });
+    fc.assert(
+      fc.property(fc.oneof(piecewise, changed), (text) => {
+        const source = parseJson(text);
+        let expected: unknown;
+        try {
+          expected = JSON.parse(text);
+        } catch {
+          if (!('fault' in source)) throw new Error('accepted');
+          const { line, column, message } = source.fault;
+          expect(message).to.match(/^\S.*\.$/s);
+          expect(column! - 1).to.be.at.most(text.split(/\r\n|[\r\n]/)[line! - 1]!.length);
+          return;
+        }
+        if ('fault' in source) throw new Error(`refused: ${source.fault.message}`);
+        expect(source.value).to.deep.equal(expected);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it('is refused within a second, however deep and long it is', () => {

@@ -411,7 +411,7 @@ describe('an answer', () => {
     [
       'the greeting of another protocol',
       'bad_response',
-      (socket) => void socket.write('SSH-2.0-OpenSSH_9.6\r\n'),
+      (socket) => void socket.resume().write('SSH-2.0-OpenSSH_9.6\r\n'),
     ],
     [
       'another protocol after the request',
@@ -488,7 +488,7 @@ describe('the total deadline', () => {
     expect(server.connections).to.equal(1);
   });
 
-  it('includes the wait for a free connection, and nothing is sent after it', async () => {
+  it('includes the wait for a free connection', async () => {
     const server = await listening(() => {});
     const out = outbound(LOOPBACK, { connectMs: 300, headersMs: 10_000, totalMs: 400 });
     const answers = await Promise.all(
@@ -497,8 +497,24 @@ describe('the total deadline', () => {
     expect(answers.map((answer) => (answer as Failure).code)).to.deep.equal(
       Array(20).fill('timeout'),
     );
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(server.requests).to.have.lengthOf(16);
+  });
+
+  it('includes the wait for a connection, and nothing is sent after it', async () => {
+    const server = await listening();
+    const { resolve } = scripted(['127.0.0.1']);
+    let isResolved = false;
+    const slow = ((...question: Parameters<typeof resolve>) => {
+      setTimeout(() => {
+        isResolved = true;
+        resolve(...question);
+      }, 400);
+    }) as unknown as Resolve;
+    const out = outbound(LOOPBACK, { connectMs: 2_000, headersMs: 10_000, totalMs: 200 }, slow);
+    const answer = await out.send(get(`http://addon.localhost:${server.port}/`));
+    expect([(answer as Failure).code, isResolved]).to.deep.equal(['timeout', false]);
+    await until(() => server.connections === 1, 'the connection that nobody waits for');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(server.requests).to.deep.equal([]);
   });
 });
 

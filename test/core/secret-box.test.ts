@@ -102,6 +102,7 @@ describe('a secret box', () => {
   it('says of what never was sealed that it was not, and of no key "undefined"', () => {
     const { message } = errorOf(() => box.open('s3cret', ROW));
     expect(message).not.to.contain('undefined');
+    expect(message).to.match(/It is not a ciphertext\.$/);
   });
 
   it('says of another version that it is another version', () => {

@@ -86,6 +86,23 @@ describe('a descriptor', () => {
       { modules: { webhooks: [{ event: '*', url: 'javascript:alert(1)' }] } },
       ['url_not_on_base /modules/webhooks/0/url'],
     ],
+    ['a key that is empty', { key: '' }, ['descriptor_empty /key']],
+    ['a key that is a template', { key: '${APP_KEY}' }, ['descriptor_template /key']],
+    [
+      'an event that is a template',
+      { modules: { webhooks: [{ event: '{{event}}', url: '/hook' }] } },
+      ['descriptor_template /modules/webhooks/0/event'],
+    ],
+    [
+      'authentication of another kind',
+      { authentication: { type: 'oauth2' } },
+      ['descriptor_value /authentication/type'],
+    ],
+    [
+      'baseUrl without its scheme, and not the addresses below it',
+      { baseUrl: 'addon.example:443' },
+      ['base_url_invalid /baseUrl'],
+    ],
     ['a query in baseUrl', { baseUrl: 'https://addon.example?x=1' }, ['base_url_invalid /baseUrl']],
     ['a decimal private address', { baseUrl: 'https://167772161' }, ['address_private /baseUrl']],
     [
@@ -118,6 +135,16 @@ describe('a descriptor', () => {
       'two pages where a platform has one only',
       configurePages(2),
       ['module_single /modules/configurePage/1'],
+    ],
+    [
+      'the same under its two names',
+      {
+        modules: {
+          configurePage: { key: 'one', url: '/page' },
+          configurePages: [{ key: 'two', url: '/page' }],
+        },
+      },
+      ['module_single /modules/configurePages/0'],
     ],
   ];
   for (const [what, change, faults] of rows) {
@@ -162,6 +189,8 @@ describe('a descriptor', () => {
       },
     ],
     ['not a URL', { baseUrl: 'https://user:p4ssw0rd@' }],
+    ['without a scheme', { baseUrl: 'user:p4ssw0rd@addon.example' }],
+    ['a template', { baseUrl: 'https://user:p4ssw0rd@{{host}}' }],
   ];
   for (const [how, change] of leaks) {
     it(`is never answered with the password in its baseUrl: ${how}`, () => {

@@ -1,19 +1,21 @@
 // baseUrl: https, an address the host may call, and not the host itself.
 import net from 'node:net';
 import { bareHost, isAllowedAddress, isLoopbackHost } from '../../core/addresses.ts';
+import { shownUrl } from '../../core/shown-url.ts';
+import { isWebAddress } from '../address.ts';
 import type { RuleContext } from './context.ts';
 
 const AT = '/baseUrl';
 
 export function baseUrlRule(context: RuleContext): void {
   const { baseUrl } = context.document;
-  if (typeof baseUrl !== 'string' || baseUrl === '' || /\{\{|\$\{|<%/.test(baseUrl)) return;
-  if (!URL.canParse(baseUrl) || !/^https?:\/\/[^/]/i.test(baseUrl)) {
+  if (typeof baseUrl !== 'string' || baseUrl === '') return;
+  if (!isWebAddress(baseUrl)) {
     context.error(
       AT,
       'base_url_invalid',
-      `"${baseUrl}" is not an absolute https address.`,
-      'Write it like "https://addon.example".',
+      `"${shownUrl(baseUrl)}" is not an absolute https address.`,
+      /\s/.test(baseUrl) ? 'Remove the white space.' : 'Write it like "https://addon.example".',
     );
     return;
   }
@@ -40,7 +42,7 @@ export function baseUrlRule(context: RuleContext): void {
     context.error(
       AT,
       'base_url_not_https',
-      `"${baseUrl}" is not https.`,
+      `"${shownUrl(baseUrl)}" is not https.`,
       'Use https; for development on this machine start the host with --dev.',
     );
   }
@@ -60,7 +62,7 @@ export function baseUrlRule(context: RuleContext): void {
     context.error(
       AT,
       'base_url_is_host',
-      `"${baseUrl}" is this host itself.`,
+      `"${shownUrl(baseUrl)}" is this host itself.`,
       'An add-on lives on an origin of its own.',
     );
   }

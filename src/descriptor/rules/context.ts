@@ -3,8 +3,9 @@
 import type { OutboundPolicy } from '../../core/addresses.ts';
 import type { Fault } from '../../core/errors.ts';
 import type { JsonSource } from '../../core/json-source.ts';
+import { shownUrl } from '../../core/shown-url.ts';
 import type { Platform } from '../../platform/platform.ts';
-import { joinAddress } from '../address.ts';
+import { isWebAddress, joinAddress } from '../address.ts';
 
 export interface ValidationOptions {
   platform: Platform;
@@ -45,14 +46,15 @@ export class RuleContext {
     return this.source.locate(pointer).line;
   }
 
-  /** An address below baseUrl. */
+  /** An address below baseUrl. What is wrong with baseUrl is said of baseUrl, not of each address. */
   checkAddress(address: unknown, pointer: string): void {
     const { baseUrl } = this.document;
-    if (typeof address !== 'string' || typeof baseUrl !== 'string' || !URL.canParse(baseUrl))
+    if (typeof address !== 'string' || typeof baseUrl !== 'string' || !isWebAddress(baseUrl))
       return;
-    const joined = joinAddress(baseUrl, address);
+    const base = shownUrl(baseUrl);
+    const joined = joinAddress(base, address);
     if (!('fault' in joined)) return;
-    const { code, message, hint } = ADDRESS_FAULTS[joined.fault](address, baseUrl);
+    const { code, message, hint } = ADDRESS_FAULTS[joined.fault](shownUrl(address), base);
     this.error(pointer, code, message, hint);
   }
 

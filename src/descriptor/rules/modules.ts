@@ -14,6 +14,7 @@ export function modulesRule(context: RuleContext): void {
   const { modules } = context.document;
   if (!isObject(modules)) return;
   const keys = new Map<string, string>();
+  const counts = new Map<string, number>();
   for (const [name, value] of Object.entries(modules)) {
     if (name === 'webhooks' || name === 'webhook') continue;
     const at = `/modules/${escapePointer(name)}`;
@@ -34,7 +35,13 @@ export function modulesRule(context: RuleContext): void {
         return;
       }
       checkKey(context, item.key, pointer, keys);
-      if (type !== undefined) checkItem(context, type, item, pointer);
+      if (type === undefined) return;
+      checkItem(context, type, item, pointer);
+      const count = (counts.get(type) ?? 0) + 1;
+      counts.set(type, count);
+      if (count === 2 && context.platform.modules.all.get(type)!.single) {
+        context.error(pointer, 'module_single', `There can be one "${type}" only.`, 'Keep one.');
+      }
     });
   }
 }

@@ -1,5 +1,7 @@
 // Webhooks: events the platform has, covered by the scopes asked for. A named event without its scope is
 // refused, since it could never arrive; a wildcard is filtered by what is granted.
+import { escapePointer } from '../../core/json-source.ts';
+import { shownUrl } from '../../core/shown-url.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { scopesOf } from '../read.ts';
 import { webhooksOf } from '../webhooks.ts';
@@ -18,13 +20,13 @@ export function webhooksRule(context: RuleContext): void {
       context.warn(
         pointer,
         'webhook_repeated',
-        `"${item.event}" is sent to "${item.url}" already.`,
+        `"${item.event}" is sent to "${shownUrl(String(item.url))}" already.`,
       );
     seen.add(name);
     for (const field of Object.keys(item)) {
       if (KNOWN_FIELDS.has(field) || field.startsWith('x-')) continue;
       context.warn(
-        `${pointer}/${field}`,
+        `${pointer}/${escapePointer(field)}`,
         'webhook_field_ignored',
         `"${field}" of a webhook is ignored: every "${item.event}" that is granted is sent.`,
       );
