@@ -80,6 +80,7 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
     );
   }
   const context = requireContext(input.context, platform);
+  if (isTooDeep(input.payload)) throw tooDeep(input.type);
   const payload = Buffer.from(JSON.stringify(input.payload));
   if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
   if (!eventType.fits(input.payload)) {
@@ -138,6 +139,27 @@ function checkNames(input: EventInput): void {
   if (typeof input.payload !== 'object' || input.payload === null || Array.isArray(input.payload)) {
     throw refuse('event_invalid', '"payload" of an event must be an object.');
   }
+}
+
+/** As deep as the operator API reads. Deeper ones can be written, but not sent: recursion over them ends in the middle. */
+const DEEPEST_PAYLOAD = 64;
+
+function isTooDeep(payload: object): boolean {
+  let level: unknown[] = [payload];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST_PAYLOAD) return true;
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    );
+  }
+  return false;
+}
+
+function tooDeep(type: string): MortiseError {
+  return refuse(
+    'payload_invalid',
+    `The payload of "${type}" is nested deeper than ${DEEPEST_PAYLOAD} levels. Nothing was published.`,
+  );
 }
 
 function tooLarge(type: string, bytes: number): MortiseError {

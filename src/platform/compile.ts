@@ -55,6 +55,7 @@ class DefinitionCompiler {
     this.#ajv = new Ajv({
       allErrors: true,
       strict: true,
+      ownProperties: true,
       strictTypes: false,
       strictRequired: false,
       verbose: true,
@@ -177,7 +178,8 @@ class DefinitionCompiler {
     const name = /^#\/definitions\/([^/]+)$/.exec(ref)?.[1];
     if (name === undefined) return undefined;
     const decoded = decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~');
-    return this.#definition.definitions?.[decoded];
+    const { definitions = {} } = this.#definition;
+    return Object.hasOwn(definitions, decoded) ? definitions[decoded] : undefined;
   };
 
   #compileSchema(schema: JsonSchema, pointer: string) {
@@ -194,6 +196,7 @@ class DefinitionCompiler {
   }
 
   #fault(pointer: string, code: string, message: string, hint?: string): void {
+    if (this.faults.some((f) => f.pointer === pointer && f.message === message)) return;
     this.faults.push({
       code,
       message,

@@ -62,12 +62,15 @@ export interface InstallationStore {
   findHandshakeGrant(grantId: string): Promise<GrantRow | undefined>;
   findWebhooks(installationId: string): Promise<WebhookRow[]>;
   /**
-   * Opens a handshake: makes the row if it is new, a grant that is in force for this handshake only, and
-   * supersedes lifecycle calls still owed. Undefined if another call to this add-on is under way, or the
+   * Opens a handshake: makes the row if it is new, and a grant that is in force for this handshake only. Undefined if another call to this add-on is under way, or the
    * row has changed since the proposal was made from it.
    */
   beginHandshake(proposal: HandshakeProposal): Promise<HandshakeRow | undefined>;
-  /** The add-on said 2xx: everything proposed comes into force, the previous grant ends, its tokens move over. */
+  /**
+   * The add-on said 2xx: everything proposed comes into force, the previous grant ends, its tokens move over, and
+   * lifecycle calls still owed are superseded: this one told everything anew.
+   * @throws install_cancelled if it was cancelled, or its deadline has passed
+   */
   acceptHandshake(
     id: string,
     change: GrantChange & { webhooks: WebhookRow[]; call?: LifecycleCall },

@@ -34,6 +34,9 @@ const ANSWER_BYTES = 64 * 1024;
 const MOST_LOOKS = 5;
 
 export async function attempt(delivery: OwedDelivery, parts: AttemptParts): Promise<Attempted> {
+  if (parts.clock.now() > delivery.expiresAt) {
+    return dropped(delivery, parts, 'expired', 'It was owed for too long.');
+  }
   for (let look = 1; ; look++) {
     const facts = await parts.deliveries.forAttempt(delivery);
     if (!facts)
@@ -146,10 +149,14 @@ function plainHeaders(
 }
 
 const WITHHELD_HEADER_CHARACTERS = 1_000;
+/** What no URI, and so no header, could carry. */
+const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /** `/actor/email;scope=email, …`, percent-encoded where a header could not carry it. */
 export function describeWithheld(withheld: Withheld[]): string {
-  const parts = withheld.map(({ pointer, scope }) => `${encodeURI(pointer)};scope=${scope}`);
+  const parts = withheld.map(
+    ({ pointer, scope }) => `${encodeURI(pointer.replace(LONE_SURROGATE, '�'))};scope=${scope}`,
+  );
   let text = '';
   for (const [i, part] of parts.entries()) {
     const more = text === '' ? part : `${text}, ${part}`;

@@ -72,24 +72,24 @@ const rows: Row[] = [
   {
     what: 'a scope that implies an unknown one',
     change: (d) => {
-      d.scopes.write.implies = ['read', 'raed'];
+      d.scopes.write.implies = ['read', 'wirte'];
     },
     code: 'platform_scope_unknown',
     pointer: '/scopes/write/implies/1',
-    line: '"raed"',
-    message: /"raed" is not a scope/,
-    hint: /Did you mean "read"\?/,
+    line: '"wirte"',
+    message: /"wirte" is not a scope/,
+    hint: /Did you mean "write"\?/,
   },
   {
     what: 'an event that needs an unknown scope',
     change: (d) => {
-      d.events['issue:new'].scope = 'raed';
+      d.events['issue:new'].scope = 'wirte';
     },
     code: 'platform_scope_unknown',
     pointer: `${EVENT}/scope`,
-    line: '"raed"',
-    message: /"raed" is not a scope/,
-    hint: /Did you mean "read"\?/,
+    line: '"wirte"',
+    message: /"wirte" is not a scope/,
+    hint: /Did you mean "write"\?/,
   },
   {
     what: 'a route of the API that needs an unknown scope',

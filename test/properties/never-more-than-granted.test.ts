@@ -25,9 +25,10 @@ import { redact } from '../../src/platform/redact.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
 import { Draw, drawPayload, drawPlatform, type PlatformJson } from './arbitraries.ts';
 import { type Json, violations } from './oracle.ts';
-import { play } from './play.ts';
+import { copyOf, play } from './play.ts';
 import { ADDONS, drawScenario } from './scenario.ts';
 
 interface Redaction {
@@ -142,4 +143,39 @@ describe('what installations receive', () => {
       { numRuns: 40, endOnFailure: true },
     );
   });
+
+  for (const depth of [60, 3_500]) {
+    it(`is ${depth} levels deep, or is refused when it is published`, async () => {
+      const tree = { type: 'object', properties: { in: { $ref: '#/definitions/tree' } } };
+      const event = { title: 'Grown', scope: 'read', payload: tree, example: {} };
+      const running = await startHost({
+        database: copyOf(template),
+        platform: {
+          key: 'trees',
+          name: 'Trees',
+          scopes: { read: { sentence: 'See trees' } },
+          events: { 'tree:grown': event },
+          definitions: { tree },
+        },
+      });
+      try {
+        const [addon] = servers as [FakeAddon];
+        addon.calls.length = 0;
+        const descriptor = { ...addon.descriptor, scopes: ['read'] };
+        const { status } = await running.operator('POST', '/installations', { descriptor });
+        expect(status).to.equal(201);
+        const payload = JSON.parse('{"in":'.repeat(depth) + '{}'.padEnd(depth + 2, '}'));
+        const isAccepted = await running.host.publish({ type: 'tree:grown', payload }).then(
+          () => true,
+          (error) => {
+            expect(error.status).to.be.within(400, 499);
+            return false;
+          },
+        );
+        if (isAccepted) await until(() => addon.to('/hook')[0], 'the delivery', 3_000);
+      } finally {
+        await running.stop();
+      }
+    });
+  }
 });

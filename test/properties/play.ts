@@ -18,6 +18,13 @@ import {
   type Scenario,
 } from './scenario.ts';
 
+/** A database file of one's own. */
+export function copyOf(template: string): string {
+  const database = join(temporaryFolder(), 'mortise.db');
+  copyFileSync(template, database);
+  return database;
+}
+
 /**
  * @param template a database file in which the host's key pair is made already: that takes longer than the rest.
  * @returns one sentence for each violation; none if all is well.
@@ -28,11 +35,9 @@ export async function play(
   template: string,
 ): Promise<string[]> {
   for (const server of servers) server.calls.length = 0;
-  const database = join(temporaryFolder(), 'mortise.db');
-  copyFileSync(template, database);
   const host = await startHost({
     platform: scenario.definition as unknown as PlatformDefinition,
-    database,
+    database: copyOf(template),
     paused: scenario.isBacklog,
   });
   try {

@@ -1,4 +1,10 @@
 // What every store must do, whatever it is built on. Times are given, never read: the store has no clock.
+//
+// Seen red with each of these out of sqlite/, one at a time: `since` in fan-out, the context, the resource of an event
+// that has none, what is left of a wide event, the installations it has served; the guard of a retry, the end of what
+// is delivered; the expiry, context and body of an idempotency key; epoch and hold at the beginning of a handshake,
+// the end of its grant and the candidate it leaves; each thing that an uninstall ends, the goodbye, the epoch; tokens
+// that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages.
 import { expect } from 'chai';
 import { newId } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';
@@ -815,6 +821,9 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         await store.events.publish([row]);
         const first = await store.events.fanOut(1, T, HOUR);
         expect(first.installations.length).to.be.within(1, 519);
+        // What is delivered in between is not owed again.
+        const [done] = await owed(first.installations[0]!);
+        await store.deliveries.record([attempted(done!, { outcome: 'delivered' })]);
         await opened.reopen();
         store = opened.store;
         for (let rounds = 0; (await store.events.fanOut(1, T, HOUR)).events > 0; rounds++) {
@@ -827,7 +836,9 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           deliveries.map((d) => `${d.eventId} ${d.installationId} ${d.webhookId}`),
         ).to.have.members(expected);
         expect(new Set(deliveries.map(({ id }) => id)).size).to.equal(expected.length);
-        expect(await store.deliveries.lanes()).to.have.length(520);
+        expect(deliveries.filter(({ state }) => state === 'delivered')).to.have.length(1);
+        const stillOwed = await owed(done!.installationId);
+        expect(stillOwed.map(({ id }) => id)).not.to.include(done!.id);
       });
 
       it('gives a delivery the same id whenever it is made', async () => {

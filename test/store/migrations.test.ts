@@ -1,3 +1,4 @@
+// Seen red: with migrations outside a transaction; with `journal_mode = WAL` asked for once only.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Seen red: without the roll-back to the savepoint of a write that fails; with a busy timeout of two seconds.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';

@@ -150,8 +150,9 @@ function fanOutOperation(db: Database) {
      JOIN installations i ON i.id = s.installation_id
      WHERE e.seq = @seq AND s.since <= e.created_at
        AND s.installation_id > @after AND (@upTo IS NULL OR s.installation_id <= @upTo)
-       AND (i.all_resources = 1 OR EXISTS (
-         SELECT 1 FROM granted_resources r WHERE r.installation_id = i.id AND r.resource = e.resource))
+       AND (i.all_resources = 1 AND i.all_resources_since <= e.created_at OR EXISTS (
+         SELECT 1 FROM granted_resources r
+         WHERE r.installation_id = i.id AND r.resource = e.resource AND r.since <= e.created_at))
      ON CONFLICT (id) DO NOTHING
      RETURNING installation_id AS installationId`,
   );

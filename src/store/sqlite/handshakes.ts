@@ -18,6 +18,7 @@ interface RawHandshake {
   base_url: string;
   descriptor: string;
   descriptor_digest: string;
+  deadline: number;
 }
 
 export function handshakeOperations(
@@ -62,7 +63,7 @@ export function handshakeOperations(
        @descriptorDigest, 'running', @at, @deadline)`,
   );
   const running = db.prepare<[string], RawHandshake>(
-    `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, base_url, descriptor, descriptor_digest
+    `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, base_url, descriptor, descriptor_digest, deadline
      FROM handshakes WHERE id = ? AND state = 'running'`,
   );
   const runningOf = db.prepare<[string], RawHandshake>(
@@ -70,6 +71,11 @@ export function handshakeOperations(
   );
   const forgotten = db.prepare<[number], RawHandshake>(
     `SELECT id, installation_id, grant_id FROM handshakes WHERE state = 'running' AND deadline < ?`,
+  );
+  // The hold of this very handshake: a later one has another deadline.
+  const releaseHold = db.prepare(
+    `UPDATE installations SET call_holder = NULL, call_held_until = NULL
+     WHERE (id, call_held_until) = (SELECT installation_id, deadline FROM handshakes WHERE id = ?)`,
   );
   const endHandshake = db.prepare('UPDATE handshakes SET state = ?, ended_at = ? WHERE id = ?');
   const activateGrant = db.prepare(
@@ -112,7 +118,6 @@ export function handshakeOperations(
           if (before.callHeldUntil !== null && before.callHeldUntil > proposal.at) return undefined;
           for (const handshake of runningOf.all(before.id)) refuse(handshake, proposal.at);
           holdExisting.run(proposal);
-          supersedeCalls.run(before.id);
         } else {
           insertInstallation.run(proposal);
           insertClient.run(proposal);
@@ -131,11 +136,17 @@ export function handshakeOperations(
         return { id: proposal.id, installation };
       }),
 
-    acceptHandshake: (id, { at, webhooks, subscriptions: wanted, call }) =>
-      writer.write(() => {
+    async acceptHandshake(id, { at, webhooks, subscriptions: wanted, call }) {
+      const accepted = await writer.write(() => {
         const handshake = running.get(id);
-        if (!handshake) throw handshakeOver();
+        // Not thrown in here: that it is over must stand.
+        if (!handshake || handshake.deadline < at) {
+          if (handshake) refuse(handshake, at);
+          else releaseHold.run(id);
+          return undefined;
+        }
         const installationId = handshake.installation_id;
+        supersedeCalls.run(installationId);
         const previous = grants.findInForce(installationId);
         if (previous) grants.succeed(previous.id, handshake.grant_id, at, 'reinstalled');
         activateGrant.run(at, handshake.grant_id);
@@ -147,16 +158,21 @@ export function handshakeOperations(
         subscriptions.replaceResources(
           installationId,
           grants.findInForce(installationId)!.resources,
+          at,
         );
         endHandshake.run('accepted', at, id);
         if (call) insertCall.run(call);
         return installation;
-      }),
+      });
+      if (!accepted) throw handshakeOver();
+      return accepted;
+    },
 
     refuseHandshake: (id, at) =>
       writer.write(() => {
         const handshake = running.get(id);
         if (handshake) refuse(handshake, at);
+        else releaseHold.run(id);
       }),
 
     async refuseForgottenHandshakes(now) {

@@ -104,11 +104,10 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     },
     uninstall: (id, at, goodbye) =>
       writer.write(() => {
-        if (cancelPending.run({ id, at }).changes === 1) {
-          refuseRunning.run({ id, at });
-        } else if (markUninstalled.run({ id, at }).changes === 0) {
-          return false;
-        } else {
+        refuseRunning.run({ id, at });
+        const wasInstalled = markUninstalled.run({ id, at }).changes === 1;
+        if (!wasInstalled && cancelPending.run({ id, at }).changes === 0) return false;
+        if (wasInstalled) {
           disableClient.run(id);
           owe(goodbye);
         }
@@ -138,7 +137,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         });
         grants.succeed(previous.id, grant.id, at, 'changed');
         subscriptions.replace(id, installation.context, wanted, at);
-        subscriptions.replaceResources(id, grant.resources);
+        subscriptions.replaceResources(id, grant.resources, at);
         owe(call);
         return installation;
       }),

@@ -30,7 +30,7 @@ export function openSqlite(path: string): Store {
   turnOnWal(db);
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
-  migrate(db);
+  migrateOrClose(db);
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   defineFunctions(db);
   const writer = new Writer(db);
@@ -61,6 +61,15 @@ function turnOnWal(db: Database.Database): void {
       if ((error as { code?: string }).code !== 'SQLITE_BUSY' || Date.now() > end) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
+  }
+}
+
+function migrateOrClose(db: Database.Database): void {
+  try {
+    migrate(db);
+  } catch (error) {
+    db.close();
+    throw error;
   }
 }
 

@@ -16,9 +16,18 @@ export function subscriptionStatements(db: Database) {
   const removeAll = db.prepare('DELETE FROM subscriptions WHERE installation_id = ?');
   const clearResources = db.prepare('DELETE FROM granted_resources WHERE installation_id = ?');
   const addResource = db.prepare(
-    'INSERT OR IGNORE INTO granted_resources (installation_id, resource) VALUES (?, ?)',
+    'INSERT OR IGNORE INTO granted_resources (installation_id, resource, since) VALUES (?, ?, ?)',
   );
-  const setAllResources = db.prepare('UPDATE installations SET all_resources = ? WHERE id = ?');
+  const removeResources = db.prepare(
+    `DELETE FROM granted_resources
+     WHERE installation_id = ? AND resource NOT IN (SELECT value FROM json_each(?))`,
+  );
+  const scopeOfResources = db.prepare<[string], { all: number; since: number }>(
+    'SELECT all_resources AS "all", all_resources_since AS since FROM installations WHERE id = ?',
+  );
+  const setAllResources = db.prepare(
+    'UPDATE installations SET all_resources = ?, all_resources_since = ? WHERE id = ?',
+  );
   const endWebhooks = db.prepare(
     'UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL',
   );
@@ -37,10 +46,14 @@ export function subscriptionStatements(db: Database) {
       }
       for (const s of wanted) add.run(context, s.eventType, installationId, s.webhookId, at);
     },
-    replaceResources(installationId: string, resources: string[] | null): void {
-      clearResources.run(installationId);
-      setAllResources.run(resources === null ? 1 : 0, installationId);
-      for (const resource of resources ?? []) addResource.run(installationId, resource);
+    /** What stays keeps its since here too; under "all", the rows of before remember theirs. */
+    replaceResources(installationId: string, resources: string[] | null, at: number): void {
+      const before = scopeOfResources.get(installationId)!;
+      const since = before.all === 1 ? before.since : at;
+      setAllResources.run(resources === null ? 1 : 0, since, installationId);
+      if (resources === null) return;
+      removeResources.run(installationId, JSON.stringify(resources));
+      for (const resource of resources) addResource.run(installationId, resource, since);
     },
     /** Those in the list live on with their old since; the others end. */
     replaceWebhooks(installationId: string, webhooks: WebhookRow[], at: number): void {

@@ -25,6 +25,7 @@ CREATE TABLE installations (
   acknowledged_secrets TEXT,
   candidate_secrets TEXT,
   all_resources INTEGER NOT NULL DEFAULT 1,
+  all_resources_since INTEGER NOT NULL DEFAULT 0,
   call_holder TEXT,
   call_held_until INTEGER,
   created_at INTEGER NOT NULL,
@@ -144,6 +145,7 @@ CREATE INDEX subscriptions_installation ON subscriptions (installation_id);
 CREATE TABLE granted_resources (
   installation_id TEXT NOT NULL,
   resource TEXT NOT NULL,
+  since INTEGER NOT NULL,
   PRIMARY KEY (installation_id, resource)
 ) WITHOUT ROWID;
 
