@@ -8,7 +8,7 @@ export function frontPage(router: Router, parts: GitParts, repositories: string[
     const sections = await Promise.all(repositories.map((name) => section(parts, name)));
     ctx.set(
       'Content-Security-Policy',
-      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
     ctx.set('Cache-Control', 'no-store');
     ctx.type = 'html';
@@ -25,7 +25,7 @@ async function section(parts: GitParts, name: string): Promise<string> {
       ({ state, name: check, description }) =>
         `<span class="${state === 'SUCCESSFUL' ? 'good' : 'bad'}" title="${html(description)}">${html(check)}: ${html(state.toLowerCase())}</span>`,
     );
-    return `<tr><td><code>${hash.slice(0, 8)}</code></td><td>${html(message.split('\n')[0] ?? '')}</td>
+    return `<tr><td><code>${html(hash.slice(0, 8))}</code></td><td>${html(message.split('\n')[0] ?? '')}</td>
 <td>${html(author.replace(/ <.*/, ''))}</td><td>${badges.join(' ')}</td></tr>`;
   });
   return `<h2>${html(name)}</h2>${

@@ -28,7 +28,7 @@ export function gitRoutes(router: Router, parts: GitParts): void {
   const mayRead = userOr(parts, parts.host.guard('repository', options));
   const mayWrite = userOr(parts, parts.host.guard('repository:write', options));
   const byService = (ctx: Context, next: Next) =>
-    (ctx.query.service === 'git-receive-pack' ? mayWrite : mayRead)(ctx, next);
+    ([ctx.query.service].flat().includes('git-receive-pack') ? mayWrite : mayRead)(ctx, next);
 
   router.get('/:workspace/:repository.git/info/refs', byService, (ctx) => serve(ctx, parts));
   router.post('/:workspace/:repository.git/git-upload-pack', mayRead, (ctx) => serve(ctx, parts));

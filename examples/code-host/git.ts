@@ -58,23 +58,27 @@ export class Repositories {
     options: { from?: string; limit: number },
   ): Promise<Commit[]> {
     const range = options.from === undefined ? [to] : [to, `^${options.from}`];
+    // NUL between fields and records: the one character that a message cannot hold.
     const text = await this.git(
       fullName,
       'log',
+      '-z',
       `--max-count=${options.limit}`,
-      '--format=%H%x1f%an <%ae>%x1f%cI%x1f%P%x1f%B%x1e',
+      '--format=%H%x00%an <%ae>%x00%cI%x00%P%x00%B',
+      '--end-of-options',
       ...range,
       '--',
     );
-    return text
-      .split('\x1e')
-      .map((record) => record.replace(/^\n/, ''))
-      .filter((record) => record !== '')
-      .map((record) => {
-        const [hash = '', author = '', date = '', parents = '', message = ''] =
-          record.split('\x1f');
-        return { hash, author, date, parents: parents.split(' ').filter(Boolean), message };
-      });
+    const fields = text.split('\0');
+    const commits: Commit[] = [];
+    for (let i = 0; i + 4 < fields.length; i += FIELDS) {
+      const [hash = '', author = '', date = '', parents = '', message = ''] = fields.slice(
+        i,
+        i + FIELDS,
+      );
+      commits.push({ hash, author, date, parents: parents.split(' ').filter(Boolean), message });
+    }
+    return commits;
   }
 
   async findCommit(fullName: string, hash: string): Promise<Commit | undefined> {
@@ -83,6 +87,8 @@ export class Repositories {
     return commit;
   }
 }
+
+const FIELDS = 5;
 
 export interface Commit {
   hash: string;

@@ -1,5 +1,4 @@
 // The sample code host: a product with Mortise inside. Its own first user.
-import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +42,6 @@ export interface CodeHost {
 }
 
 export async function startCodeHost(options: CodeHostOptions): Promise<CodeHost> {
-  mkdirSync(options.dataFolder, { recursive: true });
   const secrets = devData(options.dataFolder);
   const operatorToken = options.operatorToken ?? secrets.operatorToken;
   const server = await listen(options.port);

@@ -135,6 +135,8 @@ async function check(
     ]);
     log('cloned', { repository, as: 'x-token-auth', ms: Date.now() - started });
     for (const { hash } of changes.flatMap((change) => change.commits)) {
+      // What comes from outside is not handed to a command unseen.
+      if (!/^[0-9a-f]{40,64}$/.test(hash)) throw new Error(`"${hash}" is not a commit`);
       const { stdout: message } = await run('git', [
         '--git-dir',
         folder,

@@ -4,10 +4,13 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { AddonError } from './errors.ts';
 
 const KEYS_KEPT = 20;
+const UNKNOWN_MS = 5_000;
 
 export class HostKeys {
   readonly hostUrl: string;
   readonly #keys = new Map<string, KeyObject>();
+  /** Asked for in vain, until when it is not asked again: whoever invents kids costs no request each. */
+  #unknownUntil = 0;
 
   /** @param hostUrl origin of the host, such as `https://code.example`. */
   constructor(hostUrl: string) {
@@ -19,6 +22,7 @@ export class HostKeys {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(kid)) throw unknownKey(kid);
     const known = this.#keys.get(kid);
     if (known) return known;
+    if (this.#keys.size > 0 && Date.now() < this.#unknownUntil) throw unknownKey(kid);
     const response = await fetch(`${this.hostUrl}/install-keys/${kid}`, {
       redirect: 'error',
       signal: AbortSignal.timeout(5_000),
@@ -29,7 +33,10 @@ export class HostKeys {
         503,
       );
     });
-    if (response.status !== 200) throw unknownKey(kid);
+    if (response.status !== 200) {
+      this.#unknownUntil = Date.now() + UNKNOWN_MS;
+      throw unknownKey(kid);
+    }
     const key = createPublicKey(await response.text());
     if (this.#keys.size >= KEYS_KEPT) this.#keys.clear();
     this.#keys.set(kid, key);

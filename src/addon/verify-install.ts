@@ -30,7 +30,7 @@ export async function verifyInstall(
 ): Promise<VerifiedCall> {
   const body = bytesOf(request);
   const token = signedToken(request);
-  const header = jwt.decode(token, { complete: true })?.header;
+  const header = headerOfToken(token);
   if (header?.alg !== 'RS256' || typeof header.kid !== 'string') {
     throw new AddonError('signature_form', 'The install signature is not RS256 with a kid.');
   }
@@ -64,6 +64,14 @@ export async function verifyInstall(
     );
   }
   return { eventType: String(payload.eventType), clientKey: payload.clientKey, payload };
+}
+
+function headerOfToken(token: string): jwt.JwtHeader | undefined {
+  try {
+    return jwt.decode(token, { complete: true })?.header;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Every call has the RS256 form in its own header; signed installs have it in Authorization as well. */

@@ -21,6 +21,11 @@ export interface VerifyWebhookOptions {
   installation: InstallationKeys;
   /** The add-on's own baseUrl, as its descriptor has it. */
   baseUrl: string;
+  /**
+   * Signatures that must be there. Default `standard`: it binds the body, the id and the time. A host that signs with
+   * `hub` alone binds the body only, and can be played back for ever.
+   */
+  require?: SignatureFamily[];
   /** How old a webhook may be, in seconds. Default 300. */
   toleranceSeconds?: number;
   /** Milliseconds since 1970; for tests. */
@@ -30,7 +35,7 @@ export interface VerifyWebhookOptions {
 export type SignatureFamily = 'standard' | 'connect' | 'hub';
 
 export interface VerifiedWebhook {
-  /** The same on every attempt and replay: drop what you have seen. */
+  /** The same on every attempt and replay: drop what you have seen. undefined where no signature binds it. */
   id: string | undefined;
   event: string | undefined;
   attempt: number;
@@ -47,8 +52,12 @@ export interface VerifiedWebhook {
  */
 export function clientKeyOf(headers: ReceivedRequest['headers']): string | undefined {
   const token = /^JWT (.+)$/.exec(String(headers.authorization ?? ''))?.[1];
-  const claims = token === undefined ? null : jwt.decode(token);
-  return typeof claims === 'object' ? claims?.iss : undefined;
+  try {
+    const claims = token === undefined ? null : jwt.decode(token);
+    return typeof claims === 'object' ? claims?.iss : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws AddonError if any signature does not hold, or none binds the body */
@@ -61,17 +70,32 @@ export function verifyWebhook(
   if (verifyStandard(request, body, options)) signatures.push('standard');
   if (verifyConnect(request, options)) signatures.push('connect');
   if (verifyHub(request, body, options)) signatures.push('hub');
-  if (!signatures.includes('standard') && !signatures.includes('hub')) {
-    throw new AddonError('signature_missing', 'No signature binds the body of this webhook.');
+  const missing = (options.require ?? ['standard']).find((family) => !signatures.includes(family));
+  if (missing !== undefined || !(signatures.includes('standard') || signatures.includes('hub'))) {
+    throw new AddonError(
+      'signature_missing',
+      `The webhook lacks a signature that binds its body (${missing ?? 'standard'}).`,
+    );
   }
+  const parsed = parseBody(body);
   return {
-    id: headerOf(request, 'webhook-id'),
-    event: headerOf(request, 'x-event-key'),
+    id: signatures.includes('standard') ? headerOf(request, 'webhook-id') : undefined,
+    event: signedEvent(request, parsed),
     attempt: Number(headerOf(request, 'x-attempt-number') ?? 1),
     signatures,
-    body: parseBody(body),
+    body: parsed,
     withheld: headerOf(request, 'mortise-withheld'),
   };
+}
+
+/** X-Event-Key is not signed; where the body says what it is, that counts. */
+function signedEvent(request: ReceivedRequest, body: Record<string, unknown>): string | undefined {
+  const header = headerOf(request, 'x-event-key');
+  const named = [body.event, body.type].find((name): name is string => typeof name === 'string');
+  if ('data' in body && named !== undefined && header !== undefined && header !== named) {
+    throw new AddonError('signature_wrong', 'X-Event-Key is not the event of the body.');
+  }
+  return 'data' in body && named !== undefined ? named : header;
 }
 
 /** Standard Webhooks: `v1` HMAC-SHA256 and `v1a` ed25519 over `id.timestamp.body`; one of several suffices. */

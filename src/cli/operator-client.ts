@@ -76,8 +76,13 @@ export async function callOperator<T = Record<string, unknown>>(
 }
 
 export function print(options: { json?: boolean }, value: unknown, lines: string[]): void {
-  const text = options.json ? JSON.stringify(value, null, 2) : lines.join('\n');
+  const text = options.json ? JSON.stringify(value, null, 2) : lines.map(harmless).join('\n');
   process.stdout.write(`${text}\n`);
+}
+
+/** What others have written must not steer the terminal. */
+function harmless(line: string): string {
+  return line.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
 function parse(text: string): Record<string, unknown> {

@@ -68,7 +68,7 @@ function stripOrigin(url: string): string {
 function pathOf(baseUrl: string): string {
   return stripOrigin(baseUrl)
     .replace(/[?#].*$/s, '')
-    .replace(/\/+$/, '');
+    .replace(/(?<!\/)\/+$/, '');
 }
 
 function canonicalPath(path: string, basePath: string): string {
@@ -125,7 +125,12 @@ export function signRs256(claims: ConnectClaims, key: KeyObject, kid: string): s
 
 /** Claims as they stand, unverified: only to find out whose secret must verify them. */
 export function peekClaims(token: string): Record<string, unknown> | undefined {
-  const decoded = jwt.decode(token);
+  let decoded: ReturnType<typeof jwt.decode>;
+  try {
+    decoded = jwt.decode(token);
+  } catch {
+    return undefined;
+  }
   return decoded !== null && typeof decoded === 'object' ? decoded : undefined;
 }
 

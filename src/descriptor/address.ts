@@ -16,13 +16,18 @@ export function joinAddress(
   address: string,
 ): { url: string } | { fault: AddressFault } {
   const isAbsolute = /^[a-z][a-z0-9+.-]*:/i.test(address);
-  const url = isAbsolute
-    ? address
-    : `${baseUrl.replace(/\/+$/, '')}/${address.replace(/^\/+/, '')}`;
+  const url = isAbsolute ? address : `${withoutSlashes(baseUrl)}/${address.replace(/^\/+/, '')}`;
   if (!URL.canParse(url)) return { fault: 'url_invalid' };
   const parsed = new URL(url);
   if (parsed.username || parsed.password) return { fault: 'url_credentials' };
   if (parsed.origin === 'null' || parsed.origin !== new URL(baseUrl).origin)
     return { fault: 'url_not_on_base' };
   return { url };
+}
+
+/** By a loop: a pattern for slashes at the end looks at every run of slashes in between, again and again. */
+function withoutSlashes(baseUrl: string): string {
+  let end = baseUrl.length;
+  while (baseUrl[end - 1] === '/') end--;
+  return baseUrl.slice(0, end);
 }

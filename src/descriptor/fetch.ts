@@ -4,7 +4,7 @@ import type { Outbound, OutboundAnswer } from '../core/outbound.ts';
 import { shownUrl } from '../core/shown-url.ts';
 
 /** A descriptor of 10 kB is a large one. */
-const MOST_BYTES = 1024 * 1024;
+const MOST_BYTES = 128 * 1024;
 
 /**
  * @returns the document's text.

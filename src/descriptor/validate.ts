@@ -18,6 +18,11 @@ export interface Validation {
   faults: Fault[];
 }
 
+/** A descriptor of 10 KiB is a large one. */
+const MOST_CHARACTERS = 128 * 1024;
+/** Nobody reads more, and an answer must stay small whatever it is about. */
+const MOST_FAULTS = 100;
+
 let validateShape: ReturnType<Ajv['compile']> | undefined;
 
 /** Validates the text of a descriptor. */
@@ -34,20 +39,19 @@ export function validateDescriptor(
   options: ValidationOptions,
 ): Validation {
   const { value } = source;
+  if (text.length > MOST_CHARACTERS)
+    return refused(
+      source,
+      'descriptor_too_large',
+      `A descriptor has at most ${MOST_CHARACTERS / 1024} KiB; this one has ${Math.ceil(text.length / 1024)}.`,
+    );
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const found = Array.isArray(value) ? 'a list' : JSON.stringify(value)?.slice(0, 40);
-    return {
-      descriptor: undefined,
-      faults: [
-        {
-          code: 'descriptor_not_object',
-          message: `A descriptor is one JSON object; this is ${found}.`,
-          pointer: '',
-          ...source.locate(''),
-          severity: 'error',
-        },
-      ],
-    };
+    return refused(
+      source,
+      'descriptor_not_object',
+      `A descriptor is one JSON object; this is ${found}.`,
+    );
   }
   const document = value as Record<string, unknown>;
   validateShape ??= new Ajv({ allErrors: true, verbose: true, strict: false }).compile(
@@ -60,12 +64,14 @@ export function validateDescriptor(
   for (const rule of RULES) rule(context);
   const all = withoutEchoesOfTemplates([...faults, ...context.faults]).sort(byPlace);
   const hasErrors = all.some((fault) => fault.severity === 'error');
+  const shown =
+    all.length > MOST_FAULTS ? [...all.filter(isError), ...all].slice(0, MOST_FAULTS) : all;
   const digest = createHash('sha256').update(text).digest('hex');
   return {
     descriptor: hasErrors
       ? undefined
       : readDescriptor(document, options.platform, { text, digest }),
-    faults: all,
+    faults: shown,
   };
 }
 
@@ -84,6 +90,17 @@ export function requireValid({ descriptor, faults }: Validation): Descriptor {
     hint: errors.length === 1 ? first.hint : 'Correct them all; each is listed with its place.',
     faults,
   });
+}
+
+function refused(source: JsonSource, code: string, message: string): Validation {
+  return {
+    descriptor: undefined,
+    faults: [{ code, message, pointer: '', ...source.locate(''), severity: 'error' }],
+  };
+}
+
+function isError({ severity }: Fault): boolean {
+  return severity === 'error';
 }
 
 /** What a template would be rendered to is not known: nothing else is wrong with it. */

@@ -15,23 +15,53 @@ export interface InstallationChange {
   resources?: string[] | null;
 }
 
-/** @throws installation_not_found, installation_not_installed (409), scope_unknown, scope_not_requested */
+const MOST_TRIES = 10;
+
+/**
+ * @throws installation_not_found, installation_not_installed, installation_changing (409), scope_unknown,
+ *   scope_not_requested
+ */
 export async function changeInstallation(
   id: string,
   change: InstallationChange,
   parts: HostParts,
 ): Promise<InstallationRow> {
-  let installation = await parts.store.installations.find(id);
+  const isGrantChange = change.scopes !== undefined || change.resources !== undefined;
+  let installation = await getInstalled(id, parts);
+  if (isGrantChange) {
+    installation = await withCurrent(id, parts, (row) => changeGrant(row, change, parts));
+  }
+  if (change.state !== undefined && change.state !== installation.state) {
+    const { state } = change;
+    installation = await withCurrent(id, parts, (row) => changeState(row, state, parts));
+  }
+  parts.wake();
+  return installation;
+}
+
+/** Makes the change from what stands now; if that has changed by the time of the commit, from what stands then. */
+async function withCurrent(
+  id: string,
+  parts: HostParts,
+  change: (row: InstallationRow) => Promise<InstallationRow | undefined>,
+): Promise<InstallationRow> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const changed = await change(await getInstalled(id, parts));
+    if (changed) return changed;
+  }
+  throw new MortiseError({
+    code: 'installation_changing',
+    status: 409,
+    message: `The installation "${id}" kept being changed by others; this change was not made.`,
+    hint: 'Look at it again, and repeat what is still wanted.',
+  });
+}
+
+async function getInstalled(id: string, parts: HostParts): Promise<InstallationRow> {
+  const installation = await parts.store.installations.find(id);
   if (!installation) throw installationNotFound(id);
   if (installation.state !== 'enabled' && installation.state !== 'disabled')
     throw notInstalled(installation);
-  if (change.scopes !== undefined || change.resources !== undefined) {
-    installation = await changeGrant(installation, change, parts);
-  }
-  if (change.state !== undefined && change.state !== installation.state) {
-    installation = await changeState(installation, change.state, parts);
-  }
-  parts.wake();
   return installation;
 }
 
@@ -39,7 +69,7 @@ async function changeGrant(
   installation: InstallationRow,
   change: InstallationChange,
   parts: HostParts,
-): Promise<InstallationRow> {
+): Promise<InstallationRow | undefined> {
   const { store, settings } = parts;
   const { id } = installation;
   const grant = await store.installations.findGrant(id);
@@ -54,20 +84,23 @@ async function changeGrant(
   const webhooks = await store.installations.findWebhooks(id);
   const subscriptions =
     installation.state === 'enabled' ? planSubscriptions(webhooks, scopes, settings.platform) : [];
-  const changed = await store.installations.setGrant(
+  return store.installations.setGrant(
     id,
     { id: newId(), scopes, resources },
-    { at, subscriptions, call: owedCall(installation, 'scopesChanged', at, parts) },
+    {
+      at,
+      expectedEpoch: installation.epoch,
+      subscriptions,
+      call: owedCall(installation, 'scopesChanged', at, parts),
+    },
   );
-  if (!changed) throw notInstalled(installation);
-  return changed;
 }
 
 async function changeState(
   installation: InstallationRow,
   state: 'enabled' | 'disabled',
   parts: HostParts,
-): Promise<InstallationRow> {
+): Promise<InstallationRow | undefined> {
   const { store, settings } = parts;
   const { id } = installation;
   const at = settings.clock.now();
@@ -75,13 +108,12 @@ async function changeState(
   const webhooks = await store.installations.findWebhooks(id);
   const subscriptions =
     state === 'enabled' ? planSubscriptions(webhooks, grant?.scopes ?? [], settings.platform) : [];
-  const changed = await store.installations.setState(id, state, {
+  return store.installations.setState(id, state, {
     at,
+    expectedEpoch: installation.epoch,
     subscriptions,
     call: owedCall(installation, state, at, parts),
   });
-  if (!changed) throw notInstalled(installation);
-  return changed;
 }
 
 function owedCall(

@@ -185,8 +185,13 @@ function notCovered(ctx: Context, message: string): MortiseError {
   );
 }
 
+/** RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E. */
+function headerText(text: string): string {
+  return text.replaceAll('"', "'").replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?');
+}
+
 function bearerChallenge(error: string, description: string): string {
-  return `Bearer realm="api", error="${error}", error_description="${description.replaceAll('"', "'")}"`;
+  return `Bearer realm="api", error="${error}", error_description="${headerText(description)}"`;
 }
 
 function refused(

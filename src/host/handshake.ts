@@ -12,6 +12,7 @@ import {
 import type { ExchangeRecord, HandshakeRow, InstallationRow, WebhookRow } from '../store/rows.ts';
 import { callLifecycle, doubtsSignature } from './lifecycle-call.ts';
 import type { HostParts } from './parts.ts';
+import { addonKeyTaken } from './same-origin.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
 /** Longer than two calls may take together. */
@@ -22,6 +23,8 @@ const WAIT_FOR_OTHERS_MS = 20_000;
 export interface InstallPlan {
   descriptor: Descriptor;
   descriptorUrl: string | null;
+  /** The add-on has moved to another origin, and that is meant. */
+  acceptNewOrigin: boolean;
   context: string;
   scopes: string[];
   resources: string[] | null;
@@ -63,11 +66,13 @@ export async function beginHandshake(plan: InstallPlan, parts: HostParts): Promi
       baseUrl: descriptor.baseUrl,
       descriptor: descriptor.text,
       descriptorDigest: descriptor.digest,
+      acceptNewOrigin: plan.acceptNewOrigin,
       candidateSecrets: sealSecrets(parts.box, installationId, secrets),
       holder: newId(),
       at: now,
       deadline: now + HANDSHAKE_MS,
     });
+    if (handshake && 'takenBy' in handshake) throw addonKeyTaken(descriptor, handshake.takenBy);
     if (handshake) return { handshake, secrets, earlierCandidate, oauthClientSecret };
     if (now > patience) throw installInProgress(descriptor.key);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -97,14 +102,13 @@ export async function callInstalled(
 ): Promise<{ isAccepted: boolean; exchanges: ExchangeRecord[] }> {
   const exchanges: ExchangeRecord[] = [];
   const { descriptor, scopes } = plan;
-  const { secrets, earlierCandidate, oauthClientSecret } = begun;
+  const { secrets, oauthClientSecret } = begun;
   const { installation } = begun.handshake;
   const url = descriptor.lifecycle.installed;
   if (url === undefined) return { isAccepted: true, exchanges };
-  const signers = new Set([acknowledgedSecrets(parts.box, installation)?.shared ?? secrets.shared]);
-  if (earlierCandidate && !descriptor.signedInstall) signers.add(earlierCandidate.shared);
-
+  const signers = signersOf(plan, begun, acknowledgedSecrets(parts.box, installation));
   for (const signWith of signers) {
+    if (exchanges.length > 0 && !(await isUnderWay(begun, parts))) break;
     const result = await callLifecycle(
       {
         kind: 'installed',
@@ -124,6 +128,28 @@ export async function callInstalled(
     if (!doubtsSignature(result)) break;
   }
   return { isAccepted: false, exchanges };
+}
+
+/**
+ * A signature made with a secret is only for the origin that shares it: another one could play it back there. An
+ * add-on that has moved, and that is meant, takes its secrets along.
+ */
+function signersOf(
+  { descriptor, acceptNewOrigin }: InstallPlan,
+  { secrets, earlierCandidate }: Begun,
+  acknowledged: InstallationSecrets | undefined,
+): Set<string> {
+  const isShared = (known: InstallationSecrets | undefined) =>
+    known !== undefined && (acceptNewOrigin || known.origin === secrets.origin);
+  const signers = new Set([isShared(acknowledged) ? acknowledged!.shared : secrets.shared]);
+  if (isShared(earlierCandidate) && !descriptor.signedInstall)
+    signers.add(earlierCandidate!.shared);
+  return signers;
+}
+
+/** Not cancelled meanwhile. */
+async function isUnderWay({ handshake }: Begun, parts: HostParts): Promise<boolean> {
+  return (await parts.store.installations.findHandshakeGrant(handshake.grantId)) !== undefined;
 }
 
 /** The add-on said yes: everything comes into force. @throws install_cancelled */

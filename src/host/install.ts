@@ -41,7 +41,12 @@ export async function install(request: InstallRequest, parts: HostParts): Promis
   const granted = decideGranted(request, descriptor, platform);
   await requireSameOrigin(request, descriptor, granted.context, parts);
 
-  const plan = { descriptor, descriptorUrl: request.descriptorUrl ?? null, ...granted };
+  const plan = {
+    descriptor,
+    descriptorUrl: request.descriptorUrl ?? null,
+    acceptNewOrigin: request.acceptNewOrigin ?? false,
+    ...granted,
+  };
   const begun = await beginHandshake(plan, parts);
   const { isAccepted, exchanges } = await callInstalled(plan, begun, parts);
   if (!isAccepted) {

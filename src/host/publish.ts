@@ -81,9 +81,11 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
   }
   const context = requireContext(input.context, platform);
   if (isTooDeep(input.payload)) throw tooDeep(input.type);
-  const payload = Buffer.from(JSON.stringify(input.payload));
+  const text = JSON.stringify(input.payload);
+  const payload = Buffer.from(text);
   if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
-  if (!eventType.fits(input.payload)) {
+  // What is stored is judged, not the caller's object: a Date is a string by then.
+  if (!eventType.fits(JSON.parse(text))) {
     const faults = (eventType.fits.errors ?? []).map((error) => ({
       code: 'payload_invalid',
       message: `${error.instancePath || 'The payload'} ${error.message}.`,
@@ -114,7 +116,7 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
         ? null
         : {
             key: input.idempotencyKey,
-            bodyHash: sha256(JSON.stringify([input.type, resource, actor, input.payload])),
+            bodyHash: sha256(JSON.stringify([input.type, resource, actor]) + text),
             expiresAt: now + IDEMPOTENCY_MS,
           },
   };

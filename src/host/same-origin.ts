@@ -15,11 +15,7 @@ export async function requireSameOrigin(
     if (other.state !== 'enabled' && other.state !== 'disabled') continue;
     const origin = new URL(other.baseUrl!).origin;
     if (origin !== new URL(descriptor.baseUrl).origin) {
-      throw taken(
-        descriptor.key,
-        `lives at ${origin}, not at ${new URL(descriptor.baseUrl).origin}`,
-        other.id,
-      );
+      throw addonKeyTaken(descriptor, origin, other.id);
     }
     const isHere = other.context === context;
     if (
@@ -33,12 +29,21 @@ export async function requireSameOrigin(
   }
 }
 
-function taken(key: string, how: string, installationId: string): MortiseError {
+/** Another origin uses this key, or is just about to. */
+export function addonKeyTaken(
+  { key, baseUrl }: Descriptor,
+  origin: string,
+  installationId?: string,
+): MortiseError {
+  return taken(key, `lives at ${origin}, not at ${new URL(baseUrl).origin}`, installationId);
+}
+
+function taken(key: string, how: string, installationId?: string): MortiseError {
   return new MortiseError({
     code: 'addon_key_taken',
     status: 409,
     message: `An installed add-on has the key "${key}" and ${how}.`,
     hint: 'If the add-on has moved, send "acceptNewOrigin": true; if it is another add-on, its author must choose another key.',
-    extensions: { installationId },
+    extensions: installationId === undefined ? {} : { installationId },
   });
 }

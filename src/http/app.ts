@@ -17,11 +17,15 @@ import { healthRoutes } from './ops/health.ts';
 import { notFound, problems } from './problem.ts';
 
 export function createRoutes(parts: HostParts): Middleware {
-  return compose([publicDoors(parts).routes(), operatorApi(parts).routes()] as Middleware[]);
+  return compose([
+    publicDoors(parts).routes(),
+    operatorDoor(parts),
+    operatorApi(parts).routes(),
+  ] as Middleware[]);
 }
 
 function publicDoors(parts: HostParts): Router {
-  const router = new Router();
+  const router = new Router({ sensitive: true });
   router.use(problems(parts.settings.log));
   tokenRoute(router, parts);
   installKeyRoutes(router, parts);
@@ -31,9 +35,28 @@ function publicDoors(parts: HostParts): Router {
   return router;
 }
 
+const OPERATOR_API = '/operator/v1';
+
+/**
+ * Stands before the router and does not rely on it: every spelling of the path that any router could take for ours
+ * needs the token.
+ */
+function operatorDoor(parts: HostParts): Middleware {
+  const { log, operatorToken } = parts.settings;
+  const door = compose([problems(log), requireOperator(operatorToken)]) as Middleware;
+  return (ctx, next) => (isOperatorPath(ctx.path) ? door(ctx, next) : next());
+}
+
+function isOperatorPath(path: string): boolean {
+  const decoded = path.replace(/%([0-7][0-9a-f])/gi, (_, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const plain = decoded.replace(/\/+/g, '/').toLowerCase();
+  return plain === OPERATOR_API || plain.startsWith(`${OPERATOR_API}/`);
+}
+
 function operatorApi(parts: HostParts): Router {
-  const router = new Router({ prefix: '/operator/v1' });
-  router.use(problems(parts.settings.log), requireOperator(parts.settings.operatorToken));
+  const router = new Router({ prefix: OPERATOR_API, sensitive: true });
   installationRoutes(router, parts);
   eventRoutes(router, parts);
   deliveryRoutes(router, parts);

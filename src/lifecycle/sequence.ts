@@ -9,7 +9,7 @@ import type { LifecycleStore } from '../store/store.ts';
 import type { LifecycleResult } from './call.ts';
 
 /** Longer than a call may take, so that a hold outlives it only when its process has died. */
-const HOLD_MS = 30_000;
+const HOLD_MS = 45_000;
 /** An install handshake is under way: look again soon. */
 const HELD_RETRY_MS = 250;
 const CALLS_AT_ONCE = 8;

@@ -39,6 +39,10 @@ export class AddonJwtVerifier {
     if (claims.iss !== installation.addonKey && claims.iss !== installation.clientKey) {
       return { reason: 'The iss of the JWT is neither the add-on key nor the clientKey.' };
     }
+    // The host's own JWTs are from the clientKey, and name no subject: they must not be played back to it.
+    if (claims.iss === installation.clientKey && claims.sub !== installation.clientKey) {
+      return { reason: 'The JWT has no sub; it must be the clientKey.' };
+    }
     const expected = {
       qsh: acceptedHashes(request.method, request.url),
       nowSeconds: toSeconds(request.now),

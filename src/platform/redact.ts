@@ -25,12 +25,15 @@ export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<st
     return value;
   }
 
-  function visitList(list: unknown[], { items, isOpen }: FieldNode, at: string): unknown[] {
+  function visitList(list: unknown[], node: FieldNode, at: string): unknown[] {
+    const { items, isOpen } = node;
     if (items) {
       if (list.length > 0 && isWithheld(items.scopes, `${at}/*`)) return [];
       return list.map((element) => visit(element, items.node, `${at}/*`));
     }
-    return isOpen ? list : list.map((element) => visit(element, NOTHING_NAMED, `${at}/*`));
+    // What is said of an object holds for the objects of a list in its place, where the schema lets one stand there.
+    const inner = isOpen ? node : NOTHING_NAMED;
+    return list.map((element) => visit(element, inner, `${at}/*`));
   }
 
   function visitObject(object: object, { properties, isOpen }: FieldNode, at: string): object {

@@ -48,6 +48,8 @@ export interface HandshakeProposal {
   descriptor: string;
   descriptorDigest: string;
   candidateSecrets: string;
+  /** The add-on has moved to another origin, and that is meant. */
+  acceptNewOrigin?: boolean;
   holder: string;
   at: number;
   /** After this the handshake counts as refused, whoever forgot it. */
@@ -56,6 +58,7 @@ export interface HandshakeProposal {
 
 export interface HandshakeRow {
   id: string;
+  grantId: string;
   installation: InstallationRow;
 }
 

@@ -62,10 +62,13 @@ export interface InstallationStore {
   findHandshakeGrant(grantId: string): Promise<GrantRow | undefined>;
   findWebhooks(installationId: string): Promise<WebhookRow[]>;
   /**
-   * Opens a handshake: makes the row if it is new, and a grant that is in force for this handshake only. Undefined if another call to this add-on is under way, or the
-   * row has changed since the proposal was made from it.
+   * Opens a handshake: makes the row if it is new, and a grant that is in force for this handshake only.
+   * @returns undefined if another call to this add-on is under way, or the row has changed since the proposal was made
+   *   from it; the other origin if one uses this add-on's key, here or elsewhere, and that was not accepted.
    */
-  beginHandshake(proposal: HandshakeProposal): Promise<HandshakeRow | undefined>;
+  beginHandshake(
+    proposal: HandshakeProposal,
+  ): Promise<HandshakeRow | { takenBy: string } | undefined>;
   /**
    * The add-on said 2xx: everything proposed comes into force, the previous grant ends, its tokens move over, and
    * lifecycle calls still owed are superseded: this one told everything anew.
@@ -81,17 +84,20 @@ export interface InstallationStore {
   refuseForgottenHandshakes(now: number): Promise<void>;
   /** Ends grant, tokens and subscriptions, and owes the goodbye. False if it was uninstalled already. */
   uninstall(id: string, at: number, goodbye: LifecycleCall | undefined): Promise<boolean>;
-  /** undefined if it is not installed. */
+  /**
+   * A re-install under way is refused with it: its late yes must not undo this. undefined if it is not installed, or
+   * has changed since `expectedEpoch` was read, where that is given.
+   */
   setState(
     id: string,
     state: 'enabled' | 'disabled',
-    change: { at: number; subscriptions: Subscription[]; call?: LifecycleCall },
+    change: GrantChange & { expectedEpoch?: number; call?: LifecycleCall },
   ): Promise<InstallationRow | undefined>;
-  /** Replaces the grant in force; tokens move to the new one and lose what it does not cover. */
+  /** Replaces the grant in force; tokens move to the new one and lose what it does not cover. Otherwise as setState. */
   setGrant(
     id: string,
     grant: { id: string; scopes: string[]; resources: string[] | null },
-    change: GrantChange & { call?: LifecycleCall },
+    change: GrantChange & { expectedEpoch?: number; call?: LifecycleCall },
   ): Promise<InstallationRow | undefined>;
   /** Rewrites what each installation is told of, after the platform definition has changed. */
   replaceSubscriptions(

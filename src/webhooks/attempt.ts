@@ -88,6 +88,7 @@ export async function attempt(delivery: OwedDelivery, parts: AttemptParts): Prom
       );
     }
     const { silentUntil, ...outcome } = decideOutcome(answer, {
+      secrets: [secrets.shared, secrets.webhook],
       number,
       now: parts.clock.now(),
       expiresAt: delivery.expiresAt,

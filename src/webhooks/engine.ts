@@ -189,14 +189,17 @@ export class Engine {
   }
 
   #sleep(): void {
+    clearTimeout(this.#timer);
+    // Without room, an attempt that ends turns again.
+    if (!this.#hasRoom()) return;
     const now = this.#parts.clock.now();
     let earliest: number | undefined;
     for (const lane of this.#lanes.values()) {
       const at = lane.wakeAt(now);
-      if (at !== undefined && at > now) earliest = Math.min(earliest ?? at, at);
+      if (at !== undefined) earliest = Math.min(earliest ?? at, at);
     }
-    clearTimeout(this.#timer);
-    if (earliest !== undefined) this.#wakeIn(earliest - now);
+    // What became due since the lanes were looked at is due at once, not never.
+    if (earliest !== undefined) this.#wakeIn(Math.max(earliest - now, 0));
   }
 
   #wakeIn(ms: number): void {

@@ -15,18 +15,12 @@ const EXCERPT_CHARACTERS = 1_000;
 
 export function decideOutcome(
   answer: Exclude<OutboundAnswer, { kind: 'withheld' }>,
-  attempt: { number: number; now: number; expiresAt: number; random: number },
+  attempt: { number: number; now: number; expiresAt: number; random: number; secrets: string[] },
 ): Outcome {
   const seen = {
     durationMs: answer.durationMs,
     status: answer.kind === 'answer' ? answer.status : null,
-    responseExcerpt:
-      answer.kind === 'answer'
-        ? answer.body
-            .subarray(0, 4 * EXCERPT_CHARACTERS)
-            .toString('utf8')
-            .slice(0, EXCERPT_CHARACTERS)
-        : null,
+    responseExcerpt: answer.kind === 'answer' ? excerptOf(answer.body, attempt.secrets) : null,
     silentUntil: null,
     nextDueAt: null,
   };
@@ -59,6 +53,13 @@ export function decideOutcome(
     nextDueAt,
     silentUntil: asked === undefined ? null : attempt.now + asked,
   };
+}
+
+/** What an operator sees of an answer: short, and without our secrets in it. */
+function excerptOf(body: Buffer, secrets: string[]): string {
+  let text = body.subarray(0, 8 * EXCERPT_CHARACTERS).toString('utf8');
+  for (const secret of secrets) text = text.replaceAll(secret, '…');
+  return text.slice(0, EXCERPT_CHARACTERS);
 }
 
 function failureOf(answer: Exclude<OutboundAnswer, { kind: 'withheld' }>): {

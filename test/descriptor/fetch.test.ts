@@ -141,7 +141,7 @@ describe('fetching a descriptor', () => {
     ],
     ['status 500', at('/broken'), 'descriptor_status', /answers 500 instead of 200/],
     ['status 204', at('/nothing'), 'descriptor_status', /answers 204 instead of 200/],
-    ['2 MB', at('/large'), 'descriptor_too_large', /larger than 1024 KiB/],
+    ['2 MB', at('/large'), 'descriptor_too_large', /larger than 128 KiB/],
     [
       'gzip that nobody asked for',
       at('/gzip'),

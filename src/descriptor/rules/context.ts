@@ -15,6 +15,8 @@ export interface ValidationOptions {
   hostOrigin?: string;
 }
 
+const MOST_CHARACTERS = 2048;
+
 export type Rule = (context: RuleContext) => void;
 
 export class RuleContext {
@@ -51,6 +53,8 @@ export class RuleContext {
     const { baseUrl } = this.document;
     if (typeof address !== 'string' || typeof baseUrl !== 'string' || !isWebAddress(baseUrl))
       return;
+    // The schema says so already, and a message that repeats it helps nobody.
+    if (address.length > MOST_CHARACTERS || baseUrl.length > MOST_CHARACTERS) return;
     const base = shownUrl(baseUrl);
     const joined = joinAddress(base, address);
     if (!('fault' in joined)) return;

@@ -1,11 +1,12 @@
 // The install handshake's three transactions. The HTTP call stands between them, never inside one.
 import type { Database } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
-import type { InstallationRow } from '../rows.ts';
+import type { HandshakeProposal, InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { insertCallStatement } from './lifecycle.ts';
+import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
 import type { Writer } from './writer.ts';
 
@@ -30,6 +31,12 @@ export function handshakeOperations(
 > {
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
+  const handshakes = runningHandshakeStatements(db);
+  const usersOfKey = db.prepare<{ addonKey: string; at: number }, { baseUrl: string }>(
+    `SELECT base_url AS baseUrl FROM installations WHERE addon_key = @addonKey AND state IN ('enabled', 'disabled')
+     UNION SELECT h.base_url FROM handshakes h JOIN installations i ON i.id = h.installation_id
+     WHERE i.addon_key = @addonKey AND h.state = 'running' AND h.deadline > @at`,
+  );
   const insertCall = insertCallStatement(db);
   const find = db.prepare<[string], InstallationRow & { callHeldUntil: number | null }>(
     `SELECT ${installationColumns('i')}, i.call_held_until AS callHeldUntil FROM installations i WHERE i.id = ?`,
@@ -66,9 +73,6 @@ export function handshakeOperations(
     `SELECT id, installation_id, grant_id, oauth_secret_hash, descriptor_url, base_url, descriptor, descriptor_digest, deadline
      FROM handshakes WHERE id = ? AND state = 'running'`,
   );
-  const runningOf = db.prepare<[string], RawHandshake>(
-    `SELECT id, installation_id, grant_id FROM handshakes WHERE installation_id = ? AND state = 'running'`,
-  );
   const forgotten = db.prepare<[number], RawHandshake>(
     `SELECT id, installation_id, grant_id FROM handshakes WHERE state = 'running' AND deadline < ?`,
   );
@@ -77,7 +81,6 @@ export function handshakeOperations(
     `UPDATE installations SET call_holder = NULL, call_held_until = NULL
      WHERE (id, call_held_until) = (SELECT installation_id, deadline FROM handshakes WHERE id = ?)`,
   );
-  const endHandshake = db.prepare('UPDATE handshakes SET state = ?, ended_at = ? WHERE id = ?');
   const activateGrant = db.prepare(
     'UPDATE oauth_grants SET handshake_id = NULL, since = ? WHERE id = ?',
   );
@@ -93,19 +96,14 @@ export function handshakeOperations(
        installed_at = @at, uninstalled_at = NULL, updated_at = @at
      WHERE id = @installation_id`,
   );
-  const afterRefusal = db.prepare(
-    `UPDATE installations SET call_holder = NULL, call_held_until = NULL, epoch = epoch + 1, updated_at = @at,
-       state = CASE WHEN state = 'pending' THEN 'uninstalled' ELSE state END
-     WHERE id = @id`,
-  );
 
-  function refuse(
-    handshake: Pick<RawHandshake, 'id' | 'installation_id' | 'grant_id'>,
-    at: number,
-  ): void {
-    endHandshake.run('refused', at, handshake.id);
-    grants.end(handshake.grant_id, at, 'handshake_refused');
-    afterRefusal.run({ id: handshake.installation_id, at });
+  /** Another origin that uses this add-on's key, or is about to. */
+  function otherOrigin(proposal: HandshakeProposal): string | undefined {
+    const { origin } = new URL(proposal.baseUrl);
+    return usersOfKey
+      .all({ addonKey: proposal.addonKey, at: proposal.at })
+      .map(({ baseUrl }) => new URL(baseUrl).origin)
+      .find((other) => other !== origin);
   }
 
   return {
@@ -114,9 +112,11 @@ export function handshakeOperations(
         const known = findByAddon.get(proposal.addonKey, proposal.context);
         const before = known && find.get(known.id)!;
         if ((before?.epoch ?? null) !== proposal.expectedEpoch) return undefined;
+        const takenBy = proposal.acceptNewOrigin ? undefined : otherOrigin(proposal);
+        if (takenBy !== undefined) return { takenBy };
         if (before) {
           if (before.callHeldUntil !== null && before.callHeldUntil > proposal.at) return undefined;
-          for (const handshake of runningOf.all(before.id)) refuse(handshake, proposal.at);
+          handshakes.refuseAllOf(before.id, proposal.at);
           holdExisting.run(proposal);
         } else {
           insertInstallation.run(proposal);
@@ -133,7 +133,7 @@ export function handshakeOperations(
           since: proposal.at,
         });
         insertHandshake.run(proposal);
-        return { id: proposal.id, installation };
+        return { id: proposal.id, grantId: proposal.grantId, installation };
       }),
 
     async acceptHandshake(id, { at, webhooks, subscriptions: wanted, call }) {
@@ -141,14 +141,20 @@ export function handshakeOperations(
         const handshake = running.get(id);
         // Not thrown in here: that it is over must stand.
         if (!handshake || handshake.deadline < at) {
-          if (handshake) refuse(handshake, at);
+          if (handshake) handshakes.refuse(handshake, at);
           else releaseHold.run(id);
           return undefined;
         }
         const installationId = handshake.installation_id;
         supersedeCalls.run(installationId);
         const previous = grants.findInForce(installationId);
-        if (previous) grants.succeed(previous.id, handshake.grant_id, at, 'reinstalled');
+        const before = find.get(installationId)!;
+        const hasMoved =
+          before.baseUrl !== null &&
+          new URL(before.baseUrl).origin !== new URL(handshake.base_url).origin;
+        // Tokens that another origin holds do not live on under its successor's grant.
+        if (previous && hasMoved) grants.end(previous.id, at, 'moved');
+        else if (previous) grants.succeed(previous.id, handshake.grant_id, at, 'reinstalled');
         activateGrant.run(at, handshake.grant_id);
         activateClient.run(handshake.oauth_secret_hash, installationId);
         activateInstallation.run({ ...handshake, at });
@@ -160,7 +166,7 @@ export function handshakeOperations(
           grants.findInForce(installationId)!.resources,
           at,
         );
-        endHandshake.run('accepted', at, id);
+        handshakes.accepted(id, at);
         if (call) insertCall.run(call);
         return installation;
       });
@@ -171,14 +177,14 @@ export function handshakeOperations(
     refuseHandshake: (id, at) =>
       writer.write(() => {
         const handshake = running.get(id);
-        if (handshake) refuse(handshake, at);
+        if (handshake) handshakes.refuse(handshake, at);
         else releaseHold.run(id);
       }),
 
     async refuseForgottenHandshakes(now) {
       if (!forgotten.get(now)) return;
       await writer.write(() => {
-        for (const handshake of forgotten.all(now)) refuse(handshake, now);
+        for (const handshake of forgotten.all(now)) handshakes.refuse(handshake, now);
       });
     },
   };

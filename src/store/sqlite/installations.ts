@@ -6,6 +6,7 @@ import { grantStatements } from './grants.ts';
 import { handshakeOperations } from './handshakes.ts';
 import { installationColumns } from './installation-row.ts';
 import { insertCallStatement } from './lifecycle.ts';
+import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
 import type { Writer } from './writer.ts';
 
@@ -49,9 +50,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, updated_at = @at
      WHERE id = @id AND state = 'pending'`,
   );
-  const refuseRunning = db.prepare(
-    `UPDATE handshakes SET state = 'refused', ended_at = @at WHERE installation_id = @id AND state = 'running'`,
-  );
+  const handshakes = runningHandshakeStatements(db);
   const endGrants = db.prepare(
     `UPDATE oauth_grants SET until = @at, ended_because = 'uninstalled' WHERE installation_id = @id AND until IS NULL`,
   );
@@ -60,10 +59,11 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
   );
   const setState = db.prepare(
     `UPDATE installations SET state = @state, epoch = epoch + 1, updated_at = @at
-     WHERE id = @id AND state IN ('enabled', 'disabled')`,
+     WHERE id = @id AND state IN ('enabled', 'disabled') AND (@expectedEpoch IS NULL OR epoch = @expectedEpoch)`,
   );
   const bumpEpoch = db.prepare(
-    `UPDATE installations SET epoch = epoch + 1, updated_at = @at WHERE id = @id AND state IN ('enabled', 'disabled')`,
+    `UPDATE installations SET epoch = epoch + 1, updated_at = @at WHERE id = @id AND state IN ('enabled', 'disabled')
+       AND (@expectedEpoch IS NULL OR epoch = @expectedEpoch)`,
   );
   const readSetting = db.prepare<[string], { value: string }>(
     'SELECT value FROM settings WHERE name = ?',
@@ -104,7 +104,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     },
     uninstall: (id, at, goodbye) =>
       writer.write(() => {
-        refuseRunning.run({ id, at });
+        handshakes.refuseAllOf(id, at);
         const wasInstalled = markUninstalled.run({ id, at }).changes === 1;
         if (!wasInstalled && cancelPending.run({ id, at }).changes === 0) return false;
         if (wasInstalled) {
@@ -115,18 +115,25 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         subscriptions.endAll(id, at);
         return true;
       }),
-    setState: (id, state, { at, subscriptions: wanted, call }) =>
+    setState: (id, state, { at, expectedEpoch, subscriptions: wanted, call }) =>
       writer.write(() => {
-        if (setState.run({ id, state, at }).changes === 0) return undefined;
+        if (setState.run({ id, state, at, expectedEpoch: expectedEpoch ?? null }).changes === 0)
+          return undefined;
+        handshakes.refuseAllOf(id, at);
         const installation = find.get(id)!;
         subscriptions.replace(id, installation.context, wanted, at);
         owe(call);
         return installation;
       }),
-    setGrant: (id, grant, { at, subscriptions: wanted, call }) =>
+    setGrant: (id, grant, { at, expectedEpoch, subscriptions: wanted, call }) =>
       writer.write(() => {
         const previous = grants.findInForce(id);
-        if (!previous || bumpEpoch.run({ id, at }).changes === 0) return undefined;
+        if (
+          !previous ||
+          bumpEpoch.run({ id, at, expectedEpoch: expectedEpoch ?? null }).changes === 0
+        )
+          return undefined;
+        handshakes.refuseAllOf(id, at);
         const installation = find.get(id)!;
         grants.insert({
           ...grant,
