@@ -1,6 +1,7 @@
 // The command line: names the commands, turns errors into sentences and exit codes.
 import { Command, CommanderError } from 'commander';
 import { describeFault, MortiseError } from '../core/errors.ts';
+import { addConsumersCommand, addGrantsCommand } from './commands/consumers.ts';
 import { addDeliveriesCommand } from './commands/deliveries.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addInstallCommand } from './commands/install.ts';
@@ -19,6 +20,8 @@ addInstallCommand(program);
 addInstallationsCommand(program);
 addEventsCommand(program);
 addDeliveriesCommand(program);
+addConsumersCommand(program);
+addGrantsCommand(program);
 
 try {
   await program.parseAsync();

@@ -151,6 +151,10 @@ export function verifyHs256(
 ): { claims: ConnectClaims } | { reason: string } {
   let claims: ConnectClaims;
   try {
+    // RFC 7515 section 4.1.11: what is critical and not understood is refused; nothing is understood here.
+    if (jwt.decode(token, { complete: true })?.header.crit !== undefined) {
+      return { reason: 'The JWT has critical headers that are not understood.' };
+    }
     claims = jwt.verify(token, key, {
       algorithms: ['HS256'],
       clockTolerance: LEEWAY_SECONDS,

@@ -1,11 +1,5 @@
 // Random secrets, their hashes, and comparing them without telling by the time it takes.
-import {
-  createHash,
-  createSecretKey,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** 256 random bits as 43 characters of [A-Za-z0-9_-], so that no encoding of them is ambiguous. */
 export function randomSecret(prefix = ''): string {
@@ -24,7 +18,7 @@ export function randomWebhookSecret(): string {
 }
 
 export function sha256(value: string | Buffer): Buffer {
-  return createHash('sha256').update(value).digest();
+  return hash('sha256', value, 'buffer');
 }
 
 /** Hashing first makes the lengths equal and hides where the first difference is. */

@@ -1,4 +1,5 @@
-// Who calls the product's API: a bearer token, a Connect JWT, or a token as a Basic password (git).
+// Who calls the product's API: a bearer token, a Connect JWT, a token as a Basic password (git), or an OAuth 1 signature.
+import { MortiseError } from '../core/errors.ts';
 import { sha256 } from '../core/secrets.ts';
 import {
   ACCESS_TOKEN_PREFIX,
@@ -6,6 +7,8 @@ import {
   decideGrant,
   decideToken,
 } from '../oauth/access-token.ts';
+import { isSigned } from '../oauth/oauth1/signed-request.ts';
+import { findSigner } from './oauth1.ts';
 import type { HostParts } from './parts.ts';
 
 export interface ApiRequest {
@@ -13,13 +16,17 @@ export interface ApiRequest {
   method: string;
   /** Path and query as received. */
   url: string;
+  /** The body if it is a form, undefined if not; asked for only where a signature covers it. Without it OAuth 1 is not offered. */
+  readForm?: () => Promise<string | undefined>;
 }
 
 export type CallerDecision =
   | { caller: Caller }
   /** No credentials, or of a kind that is not ours. */
   | { missing: true }
-  | { reason: string };
+  | { reason: string }
+  /** An OAuth 1 request that is malformed or not proven (RFC 5849 section 3.2). */
+  | { refusal: MortiseError };
 
 /** @param basicUser accept Basic with this user name and a token as password, as git sends it. */
 export async function findCaller(
@@ -27,6 +34,9 @@ export async function findCaller(
   parts: HostParts,
   basicUser?: string,
 ): Promise<CallerDecision> {
+  if (request.readForm && isSigned(request)) {
+    return bySignature(request, await request.readForm(), parts);
+  }
   const [, scheme = '', value = ''] = /^(\S+) +(\S+)$/.exec(request.authorization ?? '') ?? [];
   if (scheme.toLowerCase() === 'bearer') return byToken(value, parts);
   if (scheme === 'JWT') return byJwt(value, request, parts);
@@ -73,10 +83,24 @@ async function byJwt(
       grantId: grant.id,
       scopes: grant.scopes,
       resources: grant.resources,
+      context: grant.context,
       installation,
       userId: null,
     },
   };
+}
+
+async function bySignature(
+  { authorization, method, url }: ApiRequest,
+  form: string | undefined,
+  parts: HostParts,
+): Promise<CallerDecision> {
+  try {
+    return { caller: await findSigner({ authorization, method, url, form }, parts) };
+  } catch (error) {
+    if (error instanceof MortiseError && error.status < 500) return { refusal: error };
+    throw error;
+  }
 }
 
 function splitBasic(value: string): [user: string, password: string] {

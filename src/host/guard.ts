@@ -3,13 +3,19 @@
 import type { Context, Middleware } from 'koa';
 import { MortiseError } from '../core/errors.ts';
 import type { Caller } from '../oauth/access-token.ts';
+import { OAUTH1_CHALLENGE } from '../oauth/oauth1/errors.ts';
 import type { ClientRow, InstallationRow } from '../store/rows.ts';
 import { type CallerDecision, findCaller } from './caller.ts';
+import { readFormBody } from './form-body.ts';
 import type { HostParts } from './parts.ts';
 
 export interface GuardOptions {
-  /** The resource this request is about, by the product's own name: a template over the route's parameters, or a function. */
-  resource?: string | ((ctx: Context) => string);
+  /**
+   * The resource this request is about, by the product's own name: a template over the route's parameters, or a function.
+   * Without it the route is about its whole context, which a token limited to resources does not cover. null: the route
+   * itself leaves out what ctx.state.mortise.resources does not name.
+   */
+  resource?: string | ((ctx: Context) => string) | null;
   /**
    * The context it belongs to. Default: the route parameter named like one of the platform's kinds of contexts,
    * or like an alias of one.
@@ -19,8 +25,15 @@ export interface GuardOptions {
   basicUser?: string;
 }
 
+/** A request that a proxy asks about: it is not the one in ctx. */
+export interface GuardedElsewhere {
+  request?: (ctx: Context) => { method: string; url: string };
+}
+
 /** What a guarded route finds in ctx.state.mortise. */
 export interface GuardState {
+  /** The context the token is for: an installation's, or a consumer's own; absent for a user's. */
+  context?: string;
   installation?: Pick<InstallationRow, 'id' | 'addonKey' | 'context' | 'clientKey'>;
   user?: { id: string };
   consumer: { id: ClientRow['id'] };
@@ -32,9 +45,15 @@ export interface GuardState {
 
 /**
  * Lets a request pass whose token covers the scope, in its context, on its resource.
+ * An OAuth 1 request whose body is a form has its body read here, since the signature covers it: it is left as text in
+ * ctx.request.rawBody and as fields in ctx.request.body. A body parser before the guard must keep rawBody.
  * Refuses with token_missing, invalid_token (401), insufficient_scope, resource_not_granted (403).
  */
-export function guard(scope: string, options: GuardOptions, parts: HostParts): Middleware {
+export function guard(
+  scope: string,
+  options: GuardOptions & GuardedElsewhere,
+  parts: HostParts,
+): Middleware {
   const { platform } = parts.settings;
   if (!platform.scopes.all.has(scope)) {
     throw new MortiseError({
@@ -47,17 +66,21 @@ export function guard(scope: string, options: GuardOptions, parts: HostParts): M
   return async (ctx, next) => {
     const request = {
       authorization: ctx.get('authorization') || undefined,
-      method: ctx.method,
-      url: ctx.originalUrl,
+      ...(options.request?.(ctx) ?? {
+        method: ctx.method,
+        url: ctx.originalUrl,
+        readForm: () => readFormBody(ctx),
+      }),
     };
-    const decision = await findCaller(request, parts, options.basicUser);
     ctx.set('X-Accepted-OAuth-Scopes', scope);
     try {
+      const decision = await findCaller(request, parts, options.basicUser);
       const caller = requireCaller(ctx, decision, options.basicUser);
       ctx.set('X-OAuth-Scopes', caller.scopes.join(', '));
       requireScope(ctx, caller, scope, parts);
       requirePlace(ctx, caller, options, parts);
       ctx.state.mortise = stateOf(caller);
+      await noteUse(caller, scope, ctx.ip, parts);
     } catch (error) {
       if (!(error instanceof MortiseError) || error.status >= 500) throw error;
       // Answered here, not thrown on: Koa's own error handling would take the headers away.
@@ -66,6 +89,21 @@ export function guard(scope: string, options: GuardOptions, parts: HostParts): M
     }
     await next();
   };
+}
+
+/** For the user's access management, and for the day a consumer must name its scopes. */
+async function noteUse(
+  caller: Caller,
+  scope: string,
+  from: string,
+  parts: HostParts,
+): Promise<void> {
+  const { grants, usedScopes } = parts.store;
+  const now = parts.settings.clock.now();
+  await Promise.all([
+    caller.userId === null ? undefined : grants.noteUse(caller.grantId, now, from),
+    caller.installation === null ? usedScopes.note(caller.clientId, scope, now) : undefined,
+  ]);
 }
 
 function requireCaller(
@@ -86,6 +124,10 @@ function requireCaller(
       'This call needs an access token.',
       'Send "Authorization: Bearer …"; fetch a token at /oauth2/token.',
     );
+  }
+  if ('refusal' in decision) {
+    if (decision.refusal.status === 401) ctx.set('WWW-Authenticate', OAUTH1_CHALLENGE);
+    throw decision.refusal;
   }
   ctx.set(
     'WWW-Authenticate',
@@ -118,11 +160,18 @@ function requireScope(ctx: Context, caller: Caller, scope: string, parts: HostPa
 /** Outside the installation's context nothing is granted, whatever the scopes say. */
 function requirePlace(ctx: Context, caller: Caller, options: GuardOptions, parts: HostParts): void {
   const context = contextOf(ctx, options, parts);
-  const own = caller.installation?.context;
+  const own = caller.context ?? undefined;
   if (context !== undefined && own !== undefined && own !== '' && context !== own) {
     throw notCovered(ctx, `The token belongs to "${own}", not to "${context}".`);
   }
-  if (options.resource === undefined) return;
+  if (options.resource === null) return;
+  if (options.resource === undefined) {
+    if (caller.resources === null || context === undefined) return;
+    throw notCovered(
+      ctx,
+      `The token covers single resources of "${context}", not "${context}" itself.`,
+    );
+  }
   const resource =
     typeof options.resource === 'function' ? options.resource(ctx) : fill(options.resource, ctx);
   if (context === undefined && own !== undefined && own !== '') {
@@ -168,6 +217,7 @@ function stateOf(caller: Caller): GuardState {
         clientKey: installation.clientKey,
       },
     }),
+    ...(caller.context !== null && { context: caller.context }),
     ...(userId !== null && { user: { id: userId } }),
     consumer: { id: clientId },
     scopes,

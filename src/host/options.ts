@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../core/log.ts';
 import { writeProblem } from '../core/problem.ts';
 import { randomSecret } from '../core/secrets.ts';
 import type { Principal } from '../lifecycle/payload.ts';
+import type { OidcClient } from '../oauth/oidc.ts';
 import { compilePlatform } from '../platform/compile.ts';
 import type { PlatformDefinition } from '../platform/definition.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -33,6 +34,24 @@ export interface HostOptions {
   /** The account an add-on is installed for, as its `installed` call names it. */
   principal?: (context: string) => Principal | Promise<Principal>;
   /**
+   * Who is signed in to the product. Without it people sign in by `signIn`; without that too, `dev` has a sign-in
+   * page that takes any name, and without `dev` nobody can consent.
+   */
+  currentUser?: (ctx: Context) => User | undefined | Promise<User | undefined>;
+  /** Where the product signs people in; they come back to `returnTo`, an address on baseUrl. */
+  signInUrl?: (returnTo: string) => string;
+  /** Sign-in through the product's OpenID Connect provider, where there is no `currentUser`. */
+  signIn?: SignInOptions;
+  /**
+   * Who may use /operator, besides those whom `signIn.operatorClaim` names. Default: with `dev` and its own sign-in
+   * page everybody, else nobody.
+   */
+  isOperator?: (user: User) => boolean | Promise<boolean>;
+  /** The context of consumers registered through the operator API that name none. */
+  defaultOwner?: string;
+  /** What a user can choose from when they consent. */
+  directory?: Directory;
+  /**
    * Writes what a guarded route refuses, in the product's own shape; status and headers are set already.
    * Default: RFC 9457 problem documents.
    */
@@ -42,6 +61,32 @@ export interface HostOptions {
   clock?: Clock;
   /** [0, 1): jitter. */
   random?: () => number;
+}
+
+export interface SignInOptions {
+  /** As the provider writes it; its metadata is at `/.well-known/openid-configuration` below. */
+  issuer: string;
+  /** Registered there with the redirect URI `<baseUrl>/signin/callback`. */
+  clientId: string;
+  clientSecret: string;
+  /** What makes an operator, `name=value`: the value is the claim, or in the claim's list. */
+  operatorClaim?: string;
+}
+
+/** Somebody who signs in to the product. */
+export interface User {
+  id: string;
+  name?: string;
+}
+
+export interface Directory {
+  /** Where this user may install add-ons and register consumers. */
+  contexts(user: User): Promise<{ id: string; name: string }[]> | { id: string; name: string }[];
+  /** What a grant can be limited to in a context. */
+  resources(
+    context: string,
+    kind: string,
+  ): Promise<{ id: string; name: string }[]> | { id: string; name: string }[];
 }
 
 export interface HostSettings {
@@ -54,6 +99,13 @@ export interface HostSettings {
   policy: OutboundPolicy;
   principal: NonNullable<HostOptions['principal']>;
   answerRefusal: (ctx: Context, error: MortiseError) => void;
+  isDev: boolean;
+  currentUser: HostOptions['currentUser'];
+  signInUrl: HostOptions['signInUrl'];
+  signIn: OidcClient | undefined;
+  isOperator: (user: User) => boolean | Promise<boolean>;
+  directory: Directory | undefined;
+  defaultOwner: string | undefined;
   log: Logger;
   clock: Clock;
   random: () => number;
@@ -63,6 +115,7 @@ export interface HostSettings {
 export function readOptions(options: HostOptions): HostSettings {
   const isDev = options.dev ?? false;
   const databasePath = readDatabase(options.database);
+  const isOpen = isDev && options.currentUser === undefined && options.signIn === undefined;
   return {
     platform: readPlatform(options.platform),
     databasePath,
@@ -73,6 +126,13 @@ export function readOptions(options: HostOptions): HostSettings {
     policy: { ...PUBLIC_ONLY, loopback: isDev, ranges: options.allowAddresses ?? [] },
     principal: options.principal ?? defaultPrincipal,
     answerRefusal: refusalWriter(options.answerRefusal),
+    isDev,
+    currentUser: options.currentUser,
+    signInUrl: options.signInUrl,
+    signIn: options.currentUser ? undefined : readSignIn(options.signIn, isDev),
+    isOperator: options.isOperator ?? (() => isOpen),
+    directory: options.directory,
+    defaultOwner: options.defaultOwner,
     log: readLog(options.log),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -132,6 +192,62 @@ function readBaseUrl(text: string, isDev: boolean): string {
     );
   }
   return url.origin;
+}
+
+function readSignIn(signIn: SignInOptions | undefined, isDev: boolean): OidcClient | undefined {
+  if (signIn === undefined) return undefined;
+  const { issuer, clientId, clientSecret, operatorClaim } = signIn;
+  if (!clientId)
+    throw missing(
+      'signIn.clientId',
+      'who this host is at the OpenID provider',
+      'Set MORTISE_OIDC_CLIENT_ID to what the provider registered.',
+    );
+  if (!clientSecret)
+    throw missing(
+      'signIn.clientSecret',
+      'how this host proves itself to the OpenID provider',
+      'Set MORTISE_OIDC_CLIENT_SECRET to what the provider registered.',
+    );
+  return {
+    issuer: readIssuer(issuer, isDev),
+    clientId,
+    clientSecret,
+    operatorClaim: operatorClaim ? readClaim(operatorClaim) : undefined,
+    isPlainHttpAllowed: isDev,
+  };
+}
+
+function readIssuer(text: string, isDev: boolean): string {
+  const option = 'signIn.issuer';
+  const example = 'Set MORTISE_OIDC_ISSUER like https://id.example, as the provider writes it.';
+  if (!text) throw missing(option, 'the OpenID provider', example);
+  if (!URL.canParse(text)) throw invalid(option, `"${text}" is not a URL.`, example);
+  const url = new URL(text);
+  if (url.username || url.password || url.search || url.hash)
+    throw invalid(option, 'An issuer has no user, query or fragment.', example);
+  // openid-client would take the address of the metadata too, and then not check who the issuer is.
+  if (url.pathname.includes('/.well-known/'))
+    throw invalid(option, `"${text}" is the address of the metadata, not the issuer.`, example);
+  if (url.protocol !== 'https:' && !(isDev && url.protocol === 'http:')) {
+    throw invalid(
+      option,
+      `"${text}" is not https.`,
+      'Use https, or --dev for development on this machine.',
+    );
+  }
+  return text;
+}
+
+function readClaim(text: string): { name: string; value: string } {
+  const at = text.indexOf('=');
+  const [name, value] = [text.slice(0, at), text.slice(at + 1)];
+  if (at > 0 && value !== '') return { name, value };
+  throw invalid(
+    'signIn.operatorClaim',
+    `"${text}" is not a claim and its value.`,
+    'Set MORTISE_OIDC_OPERATOR_CLAIM like groups=platform-operators.',
+  );
 }
 
 function temporaryKey(isDev: boolean, databasePath: string): string {

@@ -3,22 +3,36 @@ import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { HostParts } from '../host/parts.ts';
+import { authorizationRoutes } from './account/authorizations.ts';
+import { accountConsumerRoutes } from './account/consumers.ts';
+import { oidcRoutes } from './account/oidc.ts';
+import { signInRoutes } from './account/sign-in.ts';
 import { installKeyRoutes } from './addon/install-keys.ts';
 import { addonRoutes } from './addon/installation.ts';
 import { schemaRoutes } from './authors/schemas.ts';
-import { tokenRoute } from './oauth2/token.ts';
+import { pages } from './browser/pages.ts';
+import { authenticateRoutes } from './oauth1/authenticate.ts';
+import { oauth1TokenRoutes } from './oauth1/token.ts';
+import { authorizeRoutes } from './oauth2/authorize.ts';
+import { forwardAuthRoute } from './oauth2/forward-auth.ts';
+import { metadataRoute } from './oauth2/metadata.ts';
+import { tokenRoutes } from './oauth2/token.ts';
 import { requireOperator } from './operator/auth.ts';
 import { catalogueRoutes } from './operator/catalogue.ts';
+import { consumerRoutes, grantRoutes } from './operator/consumers.ts';
 import { deliveryRoutes } from './operator/deliveries.ts';
 import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
 import { installationRoutes } from './operator/installations.ts';
+import { installPageRoutes } from './operator-pages/install.ts';
+import { installationPageRoutes } from './operator-pages/installations.ts';
 import { healthRoutes } from './ops/health.ts';
 import { notFound, problems } from './problem.ts';
 
 export function createRoutes(parts: HostParts): Middleware {
   return compose([
     publicDoors(parts).routes(),
+    webPages(parts).routes(),
     operatorDoor(parts),
     operatorApi(parts).routes(),
   ] as Middleware[]);
@@ -27,11 +41,28 @@ export function createRoutes(parts: HostParts): Middleware {
 function publicDoors(parts: HostParts): Router {
   const router = new Router({ sensitive: true });
   router.use(problems(parts.settings.log));
-  tokenRoute(router, parts);
+  tokenRoutes(router, parts);
+  oauth1TokenRoutes(router, parts);
+  metadataRoute(router, parts);
+  forwardAuthRoute(router, parts);
   installKeyRoutes(router, parts);
   addonRoutes(router, parts);
   schemaRoutes(router, parts);
   healthRoutes(router, parts);
+  return router;
+}
+
+function webPages(parts: HostParts): Router {
+  const router = new Router({ sensitive: true });
+  router.use(pages(parts));
+  signInRoutes(router, parts);
+  oidcRoutes(router, parts);
+  authorizeRoutes(router, parts);
+  authenticateRoutes(router, parts);
+  authorizationRoutes(router, parts);
+  accountConsumerRoutes(router, parts);
+  installPageRoutes(router, parts);
+  installationPageRoutes(router, parts);
   return router;
 }
 
@@ -60,6 +91,8 @@ function operatorApi(parts: HostParts): Router {
   installationRoutes(router, parts);
   eventRoutes(router, parts);
   deliveryRoutes(router, parts);
+  consumerRoutes(router, parts);
+  grantRoutes(router, parts);
   catalogueRoutes(router, parts);
   descriptorRoutes(router, parts);
   router.all(['/', '/{*rest}'], (ctx) => {

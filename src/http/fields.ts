@@ -17,6 +17,12 @@ export function optionalStrings(body: Body, name: string): string[] | undefined 
   throw wrong(name, 'a list of strings');
 }
 
+export function requiredStrings(body: Body, name: string): string[] {
+  const value = optionalStrings(body, name);
+  if (value !== undefined) return value;
+  throw wrong(name, 'a list of strings');
+}
+
 /** null means all. */
 export function optionalStringsOrNull(body: Body, name: string): string[] | null | undefined {
   return body[name] === null ? null : optionalStrings(body, name);

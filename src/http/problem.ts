@@ -11,7 +11,9 @@ export function problems(log: Logger) {
     } catch (error) {
       writeProblem(ctx, asMortiseError(error, log));
     }
-    ctx.set('Cache-Control', 'no-store');
+    // A door that may be kept has said so itself; a fault never may.
+    if (!ctx.response.get('Cache-Control') || ctx.status >= 400)
+      ctx.set('Cache-Control', 'no-store');
     ctx.set('X-Content-Type-Options', 'nosniff');
   };
 }

@@ -41,6 +41,8 @@ export interface Caller {
   scopes: string[];
   /** null = all of the context. */
   resources: string[] | null;
+  /** The context it is for; null for a user's grant: the product knows where its users may go. */
+  context: string | null;
   installation: InstallationRow | null;
   userId: string | null;
 }
@@ -60,12 +62,23 @@ export function decideToken(
     caller: {
       clientId: check.clientId,
       grantId: check.grant.id,
-      scopes: scopes.within(check.scopes, check.grant.scopes),
+      scopes: effectiveScopes(check, scopes),
       resources: intersect(check.resources, check.grant.resources),
+      context: check.grant.context,
       installation: check.installation,
       userId: check.grant.userId,
     },
   };
+}
+
+/** What the token was made for, as far as the grant and the consumer's own registration still cover it. */
+function effectiveScopes(check: TokenCheck, scopes: Scopes): string[] {
+  const { grant, clientScopes } = check;
+  // Registered before scopes existed: it acts for its owner with all there are.
+  const granted =
+    grant.kind === 'consumer' && clientScopes === null ? [...scopes.all.keys()] : grant.scopes;
+  const covered = scopes.within(check.scopes, granted);
+  return clientScopes === null ? covered : scopes.within(covered, clientScopes);
 }
 
 /** @returns why the grant carries nothing now, or undefined if it does. */

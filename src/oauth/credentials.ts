@@ -3,6 +3,8 @@ import { tokenError } from './errors.ts';
 
 export type PresentedCredentials =
   | { kind: 'secret'; clientId: string; clientSecret: string }
+  /** A client without a secret names itself (RFC 6749 section 3.2.1). */
+  | { kind: 'public'; clientId: string }
   /** A Connect JWT: `Authorization: JWT …`. */
   | { kind: 'jwt'; token: string };
 
@@ -47,12 +49,13 @@ export function readCredentials(
       'invalid_client',
       `"${scheme}" is not a way to authenticate here; use Basic or JWT.`,
     );
-  if (inBody?.clientSecret === undefined) {
+  if (!inBody) {
     throw tokenError(
       'invalid_client',
       'No client credentials were sent; use Basic, or client_id and client_secret in the body.',
     );
   }
+  if (inBody.clientSecret === undefined) return { kind: 'public', clientId: inBody.clientId };
   return { kind: 'secret', clientId: inBody.clientId, clientSecret: inBody.clientSecret };
 }
 

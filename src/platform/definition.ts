@@ -29,6 +29,8 @@ export interface ScopeDefinition {
   level?: 'read' | 'write' | 'admin';
   resource?: string;
   implies?: string[];
+  /** Whoever holds it may act as any user (RFC 7523). */
+  actAsUser?: boolean;
 }
 
 export interface EventTypeDefinition {

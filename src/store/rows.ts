@@ -67,7 +67,10 @@ export interface GrantRow {
   clientId: string;
   installationId: string | null;
   userId: string | null;
-  kind: 'installation' | 'user';
+  /** `installation` and `consumer` act for themselves in a context, `user` for a person. */
+  kind: 'installation' | 'consumer' | 'user' | 'act_as_user';
+  /** null for a user's grant: the product knows where its users may go. */
+  context: string | null;
   /** As granted, without what they imply. */
   scopes: string[];
   /** null = all. */
@@ -96,9 +99,17 @@ export interface Subscription {
 
 export interface ClientRow {
   id: string;
-  kind: 'installation';
-  installationId: string;
+  kind: 'installation' | 'consumer';
+  /** null for consumers registered by hand. */
+  installationId: string | null;
+  name: string;
+  redirectUris: string[];
+  /** What a consumer may ask for; null = all (registered before scopes existed). */
+  scopes: string[] | null;
+  isPublic: boolean;
   secretHash: Buffer | null;
+  /** The secret before the last rotation, while it is still good. */
+  previous: { secretHash: Buffer; until: number } | null;
   /** The secret of a handshake under way, valid until its deadline or its end. */
   handshake: { id: string; secretHash: Buffer; deadline: number; grantId: string } | null;
   isEnabled: boolean;
@@ -112,10 +123,14 @@ export interface AccessTokenRow {
   resources: string[] | null;
   createdAt: number;
   expiresAt: number;
+  /** The refresh family it belongs to, if any. */
+  familyId?: string;
 }
 
 export interface TokenCheck {
   clientId: string;
+  /** What the consumer may ask for at all; null = all. */
+  clientScopes: string[] | null;
   scopes: string[];
   resources: string[] | null;
   expiresAt: number;

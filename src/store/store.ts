@@ -2,6 +2,31 @@
 // no general transaction(async …), because an await inside one lets another request's writes vanish
 // in its rollback. Callers always await. sqlite/ implements it; nothing above this folder knows how.
 import type {
+  CodeRedemption,
+  ConsentRow,
+  Consumer,
+  ConsumerChange,
+  GrantView,
+  NewCode,
+  NewConsumer,
+  Redeemed,
+  Rotated,
+  Rotation,
+  SessionRow,
+  SignInRow,
+  UserGrant,
+} from './oauth-rows.ts';
+import type {
+  Exchange,
+  Exchanged,
+  FoundRequestToken,
+  NonceUse,
+  Oauth1Consumer,
+  Oauth1Token,
+  RequestTokenRow,
+  UsedScope,
+} from './oauth1-rows.ts';
+import type {
   AccessTokenRow,
   AttemptRecord,
   ClientRow,
@@ -30,6 +55,13 @@ export interface Store {
   installations: InstallationStore;
   lifecycle: LifecycleStore;
   clients: ClientStore;
+  consumers: ConsumerStore;
+  consents: ConsentStore;
+  authorization: AuthorizationStore;
+  oauth1: Oauth1Store;
+  grants: GrantStore;
+  usedScopes: UsedScopeStore;
+  sessions: SessionStore;
   tokens: TokenStore;
   events: EventStore;
   deliveries: DeliveryStore;
@@ -140,6 +172,111 @@ export interface LifecycleStore {
 
 export interface ClientStore {
   find(id: string): Promise<ClientRow | undefined>;
+}
+
+/** Consumers registered by hand; those of installations come and go with them. */
+export interface ConsumerStore {
+  create(consumer: NewConsumer): Promise<Consumer>;
+  find(id: string): Promise<Consumer | undefined>;
+  /** Newest first. */
+  list(query: { ownerUser?: string; after?: string; limit: number }): Promise<Consumer[]>;
+  /** New scopes end the old own grant; users' grants lose what is no longer asked when they are checked. */
+  change(id: string, change: ConsumerChange, at: number): Promise<Consumer | undefined>;
+  /** The old secret stays good until `previousUntil`. The sealed one is for those that sign. False if there is no such consumer. */
+  rotateSecret(
+    id: string,
+    secret: { hash: Buffer; oauth1: string },
+    at: number,
+    previousUntil: number,
+  ): Promise<boolean>;
+  /** Ends every grant to it. */
+  remove(id: string, at: number): Promise<boolean>;
+}
+
+/** Requests to authorize, each shown to one user in one session and answered once. */
+export interface ConsentStore {
+  open(consent: ConsentRow): Promise<void>;
+  /** The request, still open; nothing is used up. */
+  find(idHash: Buffer, now: number): Promise<ConsentRow | undefined>;
+  /** Atomic: of n callers, one gets it. undefined if unknown, expired, answered, or another user's or session's. */
+  take(
+    idHash: Buffer,
+    userId: string,
+    sessionHash: Buffer,
+    now: number,
+  ): Promise<ConsentRow | undefined>;
+}
+
+/** Codes and refresh tokens: single use by conditional UPDATE, minting in the same transaction. */
+export interface AuthorizationStore {
+  /** The user's grant to this consumer is replaced, its tokens move over; the code is for the new one. */
+  grantAndIssueCode(grant: UserGrant, code: NewCode): Promise<void>;
+  redeemCode(redemption: CodeRedemption): Promise<Redeemed>;
+  rotate(rotation: Rotation): Promise<Rotated>;
+  /** RFC 7009: a refresh token ends its grant. False if it is unknown or another client's. */
+  revokeRefreshToken(tokenHash: Buffer, clientId: string, at: number): Promise<boolean>;
+  /** An assertion's jti, once; false if it was seen before. */
+  takeAssertion(issuer: string, jtiHash: Buffer, now: number, expiresAt: number): Promise<boolean>;
+}
+
+/** OAuth 1.0a (RFC 5849). What of it is dead when its grant ends is found by looking at the grant, as everywhere. */
+export interface Oauth1Store {
+  /** Undefined if it is unknown, deleted, or no OAuth 1 consumer, or no longer. */
+  findConsumer(id: string): Promise<Oauth1Consumer | undefined>;
+  createRequestToken(token: RequestTokenRow): Promise<void>;
+  /** Undefined if it is unknown, expired, used or denied. */
+  findRequestToken(tokenHash: Buffer, now: number): Promise<FoundRequestToken | undefined>;
+  /** Replaces the user's grant, its tokens move over, and binds the verifier. False if it was answered or expired. */
+  allow(tokenHash: Buffer, verifierHash: Buffer, grant: UserGrant, at: number): Promise<boolean>;
+  deny(tokenHash: Buffer, at: number): Promise<void>;
+  /** Request token for access token. Atomic: of n callers, one gets it. A wrong verifier is counted. */
+  exchange(exchange: Exchange): Promise<Exchanged>;
+  /** With its grant as it is now, in force or not. */
+  findAccessToken(tokenHash: Buffer): Promise<Oauth1Token | undefined>;
+  /** False if it was used before. Forgets those of timestamps before `oldestTimestamp`, in seconds. */
+  takeNonce(use: NonceUse, oldestTimestamp: number): Promise<boolean>;
+}
+
+/** Which scopes consumers really use. */
+export interface UsedScopeStore {
+  /** At most once a minute is written. */
+  note(clientId: string, scope: string, at: number): Promise<void>;
+  list(clientId: string): Promise<UsedScope[]>;
+}
+
+/** Grants as their givers and operators see them. */
+export interface GrantStore {
+  find(id: string): Promise<GrantView | undefined>;
+  /** In force, newest first. */
+  list(query: { userId?: string; after?: string; limit: number }): Promise<GrantView[]>;
+  findOfUser(userId: string, clientId: string): Promise<GrantView | undefined>;
+  /** The grant under which a consumer acts for its owner. */
+  findOwn(clientId: string): Promise<GrantRow | undefined>;
+  /** Tokens, codes and refresh tokens under it are dead when this resolves. False if it had ended. */
+  end(id: string, at: number, because: string): Promise<boolean>;
+  /** Without these scopes from now on; ends it if none is left. */
+  narrow(id: string, newId: string, scopes: string[], at: number): Promise<boolean>;
+  /** At most once a minute is written. */
+  noteUse(id: string, at: number, from: string): Promise<void>;
+  /**
+   * The grant under which an installation acts as a user: made on first use, never wider than the installation's own,
+   * and ended with it.
+   */
+  actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow>;
+  /** Ends every grant of a user, and refuses new ones. */
+  deactivateUser(userId: string, at: number): Promise<number>;
+  isDeactivated(userId: string): Promise<boolean>;
+}
+
+/** Who is signed in at Mortise's own pages. */
+export interface SessionStore {
+  open(session: SessionRow): Promise<void>;
+  find(idHash: Buffer, now: number): Promise<SessionRow | undefined>;
+  end(idHash: Buffer): Promise<void>;
+  /** Replaces what this browser had begun before. */
+  beginSignIn(signIn: SignInRow, now: number): Promise<void>;
+  /** Once, in the browser that began it. */
+  takeSignIn(sessionHash: Buffer, stateHash: Buffer, now: number): Promise<SignInRow | undefined>;
 }
 
 export interface TokenStore {

@@ -6,6 +6,7 @@ import Koa from 'koa';
 import { MortiseError } from '../../core/errors.ts';
 import { createHost, type Host } from '../../create-host.ts';
 import { devData, rememberUrl } from '../../host/dev-data.ts';
+import type { SignInOptions } from '../../host/options.ts';
 import { DEFAULT_DATA } from '../operator-client.ts';
 
 interface ServeOptions {
@@ -74,6 +75,7 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
     operatorToken: MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
     secretKey: MORTISE_SECRET_KEY ?? dev?.secretKey,
     previousSecretKeys: MORTISE_SECRET_KEY_PREVIOUS?.split(',').filter(Boolean),
+    signIn: readSignIn(),
     dev: isDev,
     log: options.logLevel,
   });
@@ -87,6 +89,19 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
   await host.start();
   if (isDev) rememberUrl(options.data, host.baseUrl);
   return host;
+}
+
+/** None without an issuer: the host starts all the same, and its pages say what to set. */
+function readSignIn(): SignInOptions | undefined {
+  const { MORTISE_OIDC_ISSUER, MORTISE_OIDC_OPERATOR_CLAIM } = process.env;
+  const { MORTISE_OIDC_CLIENT_ID, MORTISE_OIDC_CLIENT_SECRET } = process.env;
+  if (!MORTISE_OIDC_ISSUER) return undefined;
+  return {
+    issuer: MORTISE_OIDC_ISSUER,
+    clientId: MORTISE_OIDC_CLIENT_ID ?? '',
+    clientSecret: MORTISE_OIDC_CLIENT_SECRET ?? '',
+    operatorClaim: MORTISE_OIDC_OPERATOR_CLAIM,
+  };
 }
 
 /** Lets what is under way end; a second signal does not wait. */

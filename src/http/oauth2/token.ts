@@ -1,42 +1,66 @@
-// POST /oauth2/token (RFC 6749 section 3.2), and the platform's alias for it.
+// POST /oauth2/token (RFC 6749 section 3.2), /oauth2/revoke (RFC 7009), /oauth2/introspect (RFC 7662).
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import type { MortiseError } from '../../core/errors.ts';
+import { RateLimit } from '../../core/rate-limit.ts';
 import type { HostParts } from '../../host/parts.ts';
-import { issueToken } from '../../host/token.ts';
+import { issueToken, type TokenRequest } from '../../host/token.ts';
+import { introspectToken, revokeToken } from '../../host/token-endpoints.ts';
 import { readForm } from '../body.ts';
 import { asMortiseError } from '../problem.ts';
 
-export function tokenRoute(router: Router, parts: HostParts): void {
+export function tokenRoutes(router: Router, parts: HostParts): void {
   const alias = parts.settings.platform.definition.oauth?.aliases?.token;
   for (const path of ['/oauth2/token', ...(alias ? [alias] : [])]) {
-    router.post(path, async (ctx) => {
-      ctx.set('Cache-Control', 'no-store');
-      ctx.set('Pragma', 'no-cache');
-      try {
-        const { token, expiresInSeconds, scopes } = await issueToken(
-          {
-            authorization: ctx.get('authorization') || undefined,
-            parameters: await readForm(ctx),
-            url: ctx.originalUrl,
-          },
-          parts,
-        );
-        const scope = scopes.join(' ');
+    endpoint(router, path, parts, async (request) => {
+      const { token, expiresInSeconds, scopes, refreshToken } = await issueToken(request, parts);
+      const scope = scopes.join(' ');
+      return {
+        access_token: token,
+        token_type: 'bearer',
+        expires_in: expiresInSeconds,
         // Both names: `scope` is the RFC's, `scopes` is Bitbucket's.
-        ctx.body = {
-          access_token: token,
-          token_type: 'bearer',
-          expires_in: expiresInSeconds,
-          scope,
-          scopes: scope,
-        };
-      } catch (error) {
-        writeTokenError(ctx, asMortiseError(error, parts.settings.log));
-      }
+        scope,
+        scopes: scope,
+        ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+      };
     });
   }
+  // simple-oauth2 asks for JSON even where there is nothing to say.
+  endpoint(router, '/oauth2/revoke', parts, async (request) => {
+    await revokeToken(request, parts);
+    return {};
+  });
+  endpoint(router, '/oauth2/introspect', parts, (request) => introspectToken(request, parts));
 }
+
+/** A form in, JSON out, never kept; faults by their RFC 6749 section 5.2 names. */
+function endpoint(
+  router: Router,
+  path: string,
+  parts: HostParts,
+  answer: (request: TokenRequest) => Promise<Record<string, unknown>>,
+): void {
+  // Only what failed is counted, and right credentials are let in whatever the count: a flood locks nobody out.
+  const failures = new RateLimit(FAILURES_PER_MINUTE, parts.settings.clock);
+  router.post(path, async (ctx) => {
+    ctx.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' });
+    try {
+      ctx.body = await answer({
+        authorization: ctx.get('authorization') || undefined,
+        parameters: await readForm(ctx),
+        url: ctx.originalUrl,
+      });
+    } catch (error) {
+      const known = asMortiseError(error, parts.settings.log);
+      const wait = known.code === 'invalid_client' ? failures.hit(ctx.ip) : undefined;
+      writeTokenError(ctx, known, wait);
+    }
+  });
+}
+
+/** Of one address; each is answered 429 from then on, for the rest of the minute. */
+const FAILURES_PER_MINUTE = 60;
 
 const RFC_CODES = new Set([
   'invalid_request',
@@ -47,10 +71,11 @@ const RFC_CODES = new Set([
   'invalid_scope',
 ]);
 
-/** RFC 6749 section 5.2: JSON, and 401 with a challenge for a client that did not prove itself. */
-function writeTokenError(ctx: Context, error: MortiseError): void {
+/** JSON, and 401 with a challenge for a client that did not prove itself. */
+function writeTokenError(ctx: Context, error: MortiseError, waitSeconds: number | undefined): void {
   const isOurs = error.status < 500;
-  ctx.status = error.status;
+  ctx.status = waitSeconds === undefined ? error.status : 429;
+  if (waitSeconds !== undefined) ctx.set('Retry-After', String(waitSeconds));
   if (error.code === 'invalid_client') ctx.set('WWW-Authenticate', 'Basic realm="oauth2"');
   ctx.body = {
     error: RFC_CODES.has(error.code) ? error.code : isOurs ? 'invalid_request' : 'server_error',

@@ -126,7 +126,9 @@ export function handshakeOperations(
         grants.insert({
           id: proposal.grantId,
           clientId: installation.oauthClientId,
+          kind: 'installation',
           installationId: proposal.installationId,
+          context: installation.context,
           scopes: proposal.scopes,
           resources: proposal.resources,
           handshakeId: proposal.id,
@@ -155,6 +157,7 @@ export function handshakeOperations(
         // Tokens that another origin holds do not live on under its successor's grant.
         if (previous && hasMoved) grants.end(previous.id, at, 'moved');
         else if (previous) grants.succeed(previous.id, handshake.grant_id, at, 'reinstalled');
+        grants.endActingAs(installationId, at);
         activateGrant.run(at, handshake.grant_id);
         activateClient.run(handshake.oauth_secret_hash, installationId);
         activateInstallation.run({ ...handshake, at });

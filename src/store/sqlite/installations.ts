@@ -138,11 +138,13 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         grants.insert({
           ...grant,
           clientId: previous.clientId,
+          kind: 'installation',
           installationId: id,
-          handshakeId: null,
+          context: installation.context,
           since: at,
         });
         grants.succeed(previous.id, grant.id, at, 'changed');
+        grants.endActingAs(id, at);
         subscriptions.replace(id, installation.context, wanted, at);
         subscriptions.replaceResources(id, grant.resources, at);
         owe(call);

@@ -4,16 +4,22 @@ import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
+import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
+import { consentStore, sessionStore } from './consents.ts';
+import { consumerStore } from './consumers.ts';
 import { deliveryStore } from './deliveries.ts';
 import { engineStore } from './engine-lock.ts';
 import { eventStore } from './events.ts';
 import { defineFunctions } from './functions.ts';
+import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
+import { oauth1Store } from './oauth1.ts';
 import { tokenStore } from './tokens.ts';
+import { usedScopeStore } from './used-scopes.ts';
 import { Writer } from './writer.ts';
 
 /** A call never waits inside SQLite for longer than this: it would stop the event loop. */
@@ -39,6 +45,13 @@ export function openSqlite(path: string): Store {
     installations: installationStore(db, writer),
     lifecycle: lifecycleStore(db, writer),
     clients: clientStore(db),
+    consumers: consumerStore(db, writer),
+    consents: consentStore(db, writer),
+    authorization: authorizationStore(db, writer),
+    oauth1: oauth1Store(db, writer),
+    grants: grantStore(db, writer),
+    usedScopes: usedScopeStore(db, writer),
+    sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer),
     events: eventStore(db, writer, file),
     deliveries: deliveryStore(db, writer),

@@ -14,7 +14,10 @@ interface RawCheck extends InstallationRow {
   grantId: string;
   grantClientId: string;
   grantUserId: string | null;
-  grantKind: 'installation' | 'user';
+  grantKind: TokenCheck['grant']['kind'];
+  grantContext: string | null;
+  clientScopes: string | null;
+  clientKind: string;
   grantScopes: string;
   grantResources: string | null;
   grantSince: number;
@@ -25,8 +28,8 @@ interface RawCheck extends InstallationRow {
 
 export function tokenStore(db: Database, writer: Writer): TokenStore {
   const insert = db.prepare(
-    `INSERT INTO oauth_access_tokens (token_hash, grant_id, client_id, scopes, resources, created_at, expires_at)
-     VALUES (@tokenHash, @grantId, @clientId, @scopes, @resources, @createdAt, @expiresAt)`,
+    `INSERT INTO oauth_access_tokens (token_hash, grant_id, client_id, scopes, resources, created_at, expires_at, family_id)
+     VALUES (@tokenHash, @grantId, @clientId, @scopes, @resources, @createdAt, @expiresAt, @familyId)`,
   );
   const sweep = db.prepare(
     `DELETE FROM oauth_access_tokens WHERE token_hash IN
@@ -36,11 +39,13 @@ export function tokenStore(db: Database, writer: Writer): TokenStore {
     `SELECT t.scopes AS tokenScopes, t.resources AS tokenResources, t.expires_at AS tokenExpiresAt,
        t.revoked_at AS tokenRevokedAt,
        g.id AS grantId, g.client_id AS grantClientId, g.user_id AS grantUserId, g.kind AS grantKind,
+       g.context AS grantContext, c.scopes AS clientScopes, c.kind AS clientKind,
        g.scopes AS grantScopes, g.resources AS grantResources, g.since AS grantSince, g.until AS grantUntil,
        g.ended_because AS grantEndedBecause, h.deadline AS handshakeDeadline,
        ${installationColumns('i')}
      FROM oauth_access_tokens t
      JOIN oauth_grants g ON g.id = t.grant_id
+     JOIN oauth_clients c ON c.id = g.client_id
      LEFT JOIN handshakes h ON h.id = g.handshake_id
      LEFT JOIN installations i ON i.id = g.installation_id
      WHERE t.token_hash = ?`,
@@ -54,6 +59,7 @@ export function tokenStore(db: Database, writer: Writer): TokenStore {
     mint: (token) =>
       writer.write(() => {
         insert.run({
+          familyId: null,
           ...token,
           scopes: JSON.stringify(token.scopes),
           resources: writeList(token.resources),
@@ -71,6 +77,7 @@ export function tokenStore(db: Database, writer: Writer): TokenStore {
 function readCheck(raw: RawCheck): TokenCheck {
   return {
     clientId: raw.grantClientId,
+    clientScopes: raw.clientKind === 'installation' ? null : readList(raw.clientScopes),
     scopes: JSON.parse(raw.tokenScopes),
     resources: readList(raw.tokenResources),
     expiresAt: raw.tokenExpiresAt,
@@ -81,6 +88,7 @@ function readCheck(raw: RawCheck): TokenCheck {
       installationId: raw.id,
       userId: raw.grantUserId,
       kind: raw.grantKind,
+      context: raw.grantContext,
       scopes: JSON.parse(raw.grantScopes),
       resources: readList(raw.grantResources),
       since: raw.grantSince,

@@ -1,0 +1,82 @@
+// One consumer: change it, give it a new secret, delete it.
+import type { ScopeGroup } from '../../host/scope-view.ts';
+import { ConsumerFields, type ConsumerInput } from './consumer-fields.tsx';
+import { type Frame, Layout } from './layout.tsx';
+import { Name } from './name.tsx';
+import { type Problem, Refusal, Said } from './notice.tsx';
+
+export interface ConsumerView {
+  frame: Frame;
+  csrf: string;
+  id: string;
+  name: string;
+  isPublic: boolean;
+  isGrandfathered: boolean;
+  owner: string;
+  input: ConsumerInput;
+  groups: ScopeGroup[];
+  problem?: Problem;
+  said?: string;
+}
+
+export function ConsumerPage(view: ConsumerView) {
+  const { frame, csrf, id, name, isPublic, isGrandfathered, owner, input, groups } = view;
+  const here = `/account/consumers/${encodeURIComponent(id)}`;
+  return (
+    <Layout {...frame} title={name}>
+      <div class="row">
+        <h1 class="grow">
+          <Name of={name} />
+        </h1>
+        <span class="tag">{isPublic ? 'public' : 'confidential'}</span>
+        {isGrandfathered && <span class="tag admin">grandfathered</span>}
+      </div>
+      <Said text={view.said} />
+      <Refusal problem={view.problem} />
+      <div class="card">
+        <dl>
+          <dt>Client id</dt>
+          <dd>
+            <code>{id}</code>
+          </dd>
+          {owner && <dt>Belongs to</dt>}
+          {owner && (
+            <dd>
+              <Name of={owner} />
+            </dd>
+          )}
+        </dl>
+      </div>
+      <form class="card" method="post" action={here}>
+        <input type="hidden" name="csrf" value={csrf} />
+        <ConsumerFields input={input} groups={groups} isGrandfathered={isGrandfathered} />
+        <div class="row end">
+          <a class="button" href="/account/consumers">
+            Cancel
+          </a>
+          <button class="main" type="submit">
+            Save
+          </button>
+        </div>
+      </form>
+      {!isPublic && (
+        <form class="card row" method="post" action={`${here}/secret`}>
+          <input type="hidden" name="csrf" value={csrf} />
+          <p class="grow">
+            <strong>A new secret.</strong> The one in use stays good for 24 hours more; one that was
+            replaced before ends now.
+          </p>
+          <button type="submit">Replace the secret</button>
+        </form>
+      )}
+      <div class="card row">
+        <p class="grow">
+          <strong>Delete it.</strong> Everybody’s grants to it end with it.
+        </p>
+        <a class="button danger" href={`${here}/delete`}>
+          Delete…
+        </a>
+      </div>
+    </Layout>
+  );
+}

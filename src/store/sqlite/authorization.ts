@@ -1,0 +1,224 @@
+// Codes and refresh tokens. Each is used once, by a conditional UPDATE; what it gives is minted in the same
+// transaction. A revocation decided on the way is returned, not thrown: a throw would roll it back.
+import type { Database } from 'better-sqlite3';
+import type { NewTokens, Redeemed, Rotated } from '../oauth-rows.ts';
+import type { AuthorizationStore } from '../store.ts';
+import { grantStatements, writeList } from './grants.ts';
+import type { Writer } from './writer.ts';
+
+interface RawCode {
+  grantId: string;
+  clientId: string;
+  redirectUri: string | null;
+  codeChallenge: string | null;
+  scopes: string;
+  expiresAt: number;
+  usedAt: number | null;
+  familyId: string | null;
+}
+
+interface RawRefresh {
+  familyId: string;
+  generation: number;
+  scopes: string;
+  expiresAt: number;
+  usedAt: number | null;
+  grantId: string;
+  clientId: string;
+  familyGeneration: number;
+  revokedAt: number | null;
+}
+
+export function authorizationStore(db: Database, writer: Writer): AuthorizationStore {
+  const grants = grantStatements(db);
+  const insertCode = db.prepare(
+    `INSERT INTO oauth_codes (code_hash, grant_id, client_id, redirect_uri, code_challenge, scopes, created_at, expires_at)
+     VALUES (@codeHash, @grantId, @clientId, @redirectUri, @codeChallenge, @scopes, @createdAt, @expiresAt)`,
+  );
+  const sweepCodes = db.prepare(
+    // Used ones stay a day: a code that comes again must be recognised.
+    'DELETE FROM oauth_codes WHERE code_hash IN (SELECT code_hash FROM oauth_codes WHERE expires_at < ? LIMIT 100)',
+  );
+  const findCode = db.prepare<[Buffer], RawCode>(
+    `SELECT grant_id AS grantId, client_id AS clientId, redirect_uri AS redirectUri, code_challenge AS codeChallenge,
+       scopes, expires_at AS expiresAt, used_at AS usedAt, family_id AS familyId
+     FROM oauth_codes WHERE code_hash = ?`,
+  );
+  const useCode = db.prepare(
+    'UPDATE oauth_codes SET used_at = ?, family_id = ? WHERE code_hash = ? AND used_at IS NULL',
+  );
+  const insertFamily = db.prepare(
+    'INSERT INTO oauth_refresh_families (id, grant_id, client_id, generation, created_at) VALUES (?, ?, ?, 1, ?)',
+  );
+  const insertRefresh = db.prepare(
+    `INSERT INTO oauth_refresh_tokens (token_hash, family_id, generation, scopes, created_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?)`,
+  );
+  const insertAccess = db.prepare(
+    `INSERT INTO oauth_access_tokens (token_hash, grant_id, client_id, scopes, resources, created_at, expires_at, family_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const findRefresh = db.prepare<[Buffer], RawRefresh>(
+    `SELECT r.family_id AS familyId, r.generation, r.scopes, r.expires_at AS expiresAt, r.used_at AS usedAt,
+       f.grant_id AS grantId, f.client_id AS clientId, f.generation AS familyGeneration, f.revoked_at AS revokedAt
+     FROM oauth_refresh_tokens r JOIN oauth_refresh_families f ON f.id = r.family_id WHERE r.token_hash = ?`,
+  );
+  const advance = db.prepare(
+    `UPDATE oauth_refresh_families SET generation = generation + 1
+     WHERE id = ? AND generation = ? AND revoked_at IS NULL`,
+  );
+  const useRefresh = db.prepare(
+    'UPDATE oauth_refresh_tokens SET used_at = ? WHERE token_hash = ? AND used_at IS NULL',
+  );
+  const revokeFamily = db.prepare(
+    'UPDATE oauth_refresh_families SET revoked_at = ?, revoked_because = ? WHERE id = ? AND revoked_at IS NULL',
+  );
+  const revokeFamilyTokens = db.prepare(
+    'UPDATE oauth_access_tokens SET revoked_at = ? WHERE family_id = ? AND revoked_at IS NULL',
+  );
+  const insertAssertion = db.prepare(
+    'INSERT OR IGNORE INTO oauth_assertions (issuer, jti_hash, expires_at) VALUES (?, ?, ?)',
+  );
+  const sweepAssertions = db.prepare('DELETE FROM oauth_assertions WHERE expires_at < ?');
+
+  function endFamily(familyId: string, at: number, because: string): void {
+    revokeFamily.run(at, because, familyId);
+    revokeFamilyTokens.run(at, familyId);
+  }
+
+  function mint(
+    tokens: NewTokens,
+    family: { id: string; grantId: string; clientId: string; generation: number },
+    scopes: { access: string[]; refresh: string[] },
+    resources: string[] | null,
+  ): void {
+    insertAccess.run(
+      tokens.accessTokenHash,
+      family.grantId,
+      family.clientId,
+      JSON.stringify(scopes.access),
+      writeList(resources),
+      tokens.createdAt,
+      tokens.accessExpiresAt,
+      family.id,
+    );
+    insertRefresh.run(
+      tokens.refreshTokenHash,
+      family.id,
+      family.generation,
+      JSON.stringify(scopes.refresh),
+      tokens.createdAt,
+      tokens.refreshExpiresAt,
+    );
+  }
+
+  const DAY_MS = 24 * 3_600_000;
+
+  return {
+    grantAndIssueCode: (grant, code) =>
+      writer.write(() => {
+        const previous = grants.findOfUser(grant.userId, grant.clientId);
+        grants.insert({ ...grant, kind: 'user', context: null, since: code.createdAt });
+        if (previous) {
+          grants.succeed(previous.id, grant.id, code.createdAt, 'replaced');
+        }
+        insertCode.run({
+          ...code,
+          grantId: grant.id,
+          clientId: grant.clientId,
+          scopes: JSON.stringify(code.scopes),
+        });
+        sweepCodes.run(code.createdAt - DAY_MS);
+      }),
+
+    redeemCode: (redemption) =>
+      writer.write((): Redeemed => {
+        const code = findCode.get(redemption.codeHash);
+        // Another client's code is not burned for its owner.
+        if (!code || code.clientId !== redemption.clientId) {
+          return { kind: 'refused', reason: 'The authorization code is unknown.' };
+        }
+        const now = redemption.createdAt;
+        if (code.usedAt !== null) {
+          if (code.familyId !== null) endFamily(code.familyId, now, 'code_reused');
+          return { kind: 'reused' };
+        }
+        if (code.expiresAt <= now)
+          return { kind: 'refused', reason: 'The authorization code has expired.' };
+        const reason = redemption.check(code);
+        if (reason !== undefined) return { kind: 'refused', reason };
+        const grant = grants.find(code.grantId);
+        if (!grant || grant.until !== null) {
+          return {
+            kind: 'refused',
+            reason: 'What the authorization code was granted under has ended.',
+          };
+        }
+        if (useCode.run(now, redemption.familyId, redemption.codeHash).changes === 0)
+          return { kind: 'reused' };
+        const scopes = redemption.within(JSON.parse(code.scopes), grant.scopes);
+        const family = {
+          id: redemption.familyId,
+          grantId: grant.id,
+          clientId: code.clientId,
+          generation: 1,
+        };
+        insertFamily.run(family.id, grant.id, code.clientId, now);
+        mint(redemption, family, { access: scopes, refresh: scopes }, grant.resources);
+        return { kind: 'redeemed', scopes, grantId: grant.id };
+      }),
+
+    rotate: (rotation) =>
+      writer.write((): Rotated => {
+        const token = findRefresh.get(rotation.tokenHash);
+        if (!token || token.clientId !== rotation.clientId) {
+          return { kind: 'refused', reason: 'The refresh token is unknown.' };
+        }
+        const now = rotation.createdAt;
+        if (token.revokedAt !== null)
+          return { kind: 'refused', reason: 'The refresh token was revoked.' };
+        if (token.usedAt !== null) {
+          const isPredecessor = token.generation === token.familyGeneration - 1;
+          if (rotation.hasGrace && isPredecessor && now - token.usedAt <= rotation.graceMs)
+            return { kind: 'raced' };
+          endFamily(token.familyId, now, 'refresh_token_reused');
+          return { kind: 'reused' };
+        }
+        if (token.expiresAt <= now)
+          return { kind: 'refused', reason: 'The refresh token has expired.' };
+        const grant = grants.find(token.grantId);
+        if (!grant || grant.until !== null) {
+          return { kind: 'refused', reason: 'What the refresh token was granted under has ended.' };
+        }
+        const scopes: string[] = JSON.parse(token.scopes);
+        const narrowed = rotation.narrow(scopes, grant.scopes);
+        if ('reason' in narrowed) return { kind: 'refused', ...narrowed };
+        if (advance.run(token.familyId, token.generation).changes === 0) return { kind: 'raced' };
+        useRefresh.run(now, rotation.tokenHash);
+        const family = {
+          id: token.familyId,
+          grantId: grant.id,
+          clientId: token.clientId,
+          generation: token.generation + 1,
+        };
+        // Narrowing is for this access token; the family keeps what it has.
+        mint(rotation, family, { access: narrowed.scopes, refresh: scopes }, grant.resources);
+        return { kind: 'rotated', scopes: narrowed.scopes };
+      }),
+
+    revokeRefreshToken: (tokenHash, clientId, at) =>
+      writer.write(() => {
+        const token = findRefresh.get(tokenHash);
+        if (!token || token.clientId !== clientId) return false;
+        endFamily(token.familyId, at, 'revoked_by_client');
+        grants.end(token.grantId, at, 'revoked_by_client');
+        return true;
+      }),
+
+    takeAssertion: (issuer, jtiHash, now, expiresAt) =>
+      writer.write(() => {
+        sweepAssertions.run(now);
+        return insertAssertion.run(issuer, jtiHash, expiresAt).changes === 1;
+      }),
+  };
+}
