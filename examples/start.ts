@@ -39,7 +39,7 @@ try {
   const acceptNewOrigin = ports.some((actual, i) => actual !== wished[i]);
   await tellStory(teller, { codeHost, checker, neighbour, acceptNewOrigin });
   if (isOnce) await end(0);
-  else sayWhatToOpen(codeHost);
+  else await sayWhatToOpen(codeHost);
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof StepFailed) console.error(`\n${message}`);
@@ -55,7 +55,7 @@ function startAddon(name: string, port: number): AddonProcess {
   return addon;
 }
 
-function sayWhatToOpen({ url, alicePassword }: CodeHost): void {
+async function sayWhatToOpen({ url, alicePassword }: CodeHost): Promise<void> {
   teller.say(`
 It stays up. Open:
    ${url}/                              commits, and what the checker said of them

@@ -26,6 +26,26 @@ export function openProductDatabase(path: string): ProductDatabase {
     CREATE TABLE IF NOT EXISTS code_issues (
       repository TEXT NOT NULL, id INTEGER NOT NULL, title TEXT NOT NULL, content TEXT NOT NULL, state TEXT NOT NULL,
       reporter TEXT NOT NULL, created_on TEXT NOT NULL, PRIMARY KEY (repository, id));
+    CREATE TABLE IF NOT EXISTS code_workspaces (name TEXT PRIMARY KEY, display_name TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS code_members (
+      workspace TEXT NOT NULL, user TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (workspace, user));
+    CREATE TABLE IF NOT EXISTS code_repositories (
+      full_name TEXT PRIMARY KEY, workspace TEXT NOT NULL, description TEXT NOT NULL, is_private INTEGER NOT NULL,
+      has_issues INTEGER NOT NULL, has_wiki INTEGER NOT NULL, created_on TEXT NOT NULL, updated_on TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS code_comments (
+      id INTEGER PRIMARY KEY, place TEXT NOT NULL, subject TEXT NOT NULL, content TEXT NOT NULL,
+      author TEXT NOT NULL, created_on TEXT NOT NULL);
+    CREATE INDEX IF NOT EXISTS code_comments_of ON code_comments (place, subject);
+    CREATE TABLE IF NOT EXISTS code_wiki_pages (
+      repository TEXT NOT NULL, page TEXT NOT NULL, content TEXT NOT NULL, author TEXT NOT NULL,
+      updated_on TEXT NOT NULL, PRIMARY KEY (repository, page));
+    CREATE TABLE IF NOT EXISTS code_snippets (
+      id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, title TEXT NOT NULL, content TEXT NOT NULL,
+      is_private INTEGER NOT NULL, owner TEXT NOT NULL, created_on TEXT NOT NULL, updated_on TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS code_pull_requests (
+      repository TEXT NOT NULL, id INTEGER NOT NULL, title TEXT NOT NULL, description TEXT NOT NULL,
+      source TEXT NOT NULL, destination TEXT NOT NULL, author TEXT NOT NULL, created_on TEXT NOT NULL,
+      PRIMARY KEY (repository, id));
   `);
   return db;
 }

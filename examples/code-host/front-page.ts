@@ -1,11 +1,13 @@
-// One page a person can open: repositories, newest commits, what checks said of them.
+// One page for whoever sits at this machine: every repository, newest commits, what checks said of them.
 import type Router from '@koa/router';
-import type { GitParts } from './git-http.ts';
+import { listRepositories } from './catalogue.ts';
+import type { CodeHostParts } from './parts.ts';
 import { listStatuses } from './rest/statuses.ts';
 
-export function frontPage(router: Router, parts: GitParts, repositories: string[]): void {
+export function frontPage(router: Router, parts: CodeHostParts): void {
   router.get('/', async (ctx) => {
-    const sections = await Promise.all(repositories.map((name) => section(parts, name)));
+    const names = listRepositories(parts.db).map((row) => row.full_name);
+    const sections = await Promise.all(names.map((name) => section(parts, name)));
     ctx.set(
       'Content-Security-Policy',
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -18,7 +20,7 @@ export function frontPage(router: Router, parts: GitParts, repositories: string[
   });
 }
 
-async function section(parts: GitParts, name: string): Promise<string> {
+async function section(parts: CodeHostParts, name: string): Promise<string> {
   const commits = await parts.repositories.commits(name, 'HEAD', { limit: 20 }).catch(() => []);
   const rows = commits.map(({ hash, author, message }) => {
     const badges = listStatuses(parts, name, hash).map(

@@ -4,41 +4,43 @@ import { spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import type Router from '@koa/router';
 import type { Context, Middleware, Next } from 'koa';
-import type { GuardState, Host } from 'mortise';
-import type { ProductDatabase } from './database.ts';
-import type { Repositories } from './git.ts';
-import type { Actor, Payloads } from './payloads.ts';
-import type { PushRecorder } from './record-push.ts';
-import { fullName } from './rest/repositories.ts';
+import compose from 'koa-compose';
+import { actorOf } from './actors.ts';
+import type { CodeHostParts } from './parts.ts';
+import { fullName } from './rest/api.ts';
+import { requireRight } from './rights.ts';
 import { signedInUser } from './users.ts';
-
-export interface GitParts {
-  db: ProductDatabase;
-  host: Host;
-  repositories: Repositories;
-  payloads: Payloads;
-  pushes: PushRecorder;
-}
 
 const TOKEN_USER = 'x-token-auth';
 const MOST_PUSH_ANSWER_BYTES = 16 * 1024 * 1024;
 
-export function gitRoutes(router: Router, parts: GitParts): void {
+export function gitRoutes(router: Router, parts: CodeHostParts): void {
   const options = { resource: '{workspace}/{repository}', basicUser: TOKEN_USER };
-  const mayRead = userOr(parts, parts.host.guard('repository', options));
-  const mayWrite = userOr(parts, parts.host.guard('repository:write', options));
+  const mayRead = [
+    userOr(parts, parts.host.guard('repository', options)),
+    requireRight(parts.db, 'read'),
+  ];
+  const mayWrite = [
+    userOr(parts, parts.host.guard('repository:write', options)),
+    requireRight(parts.db, 'write'),
+  ];
   const byService = (ctx: Context, next: Next) =>
-    ([ctx.query.service].flat().includes('git-receive-pack') ? mayWrite : mayRead)(ctx, next);
+    compose([ctx.query.service].flat().includes('git-receive-pack') ? mayWrite : mayRead)(
+      ctx,
+      next,
+    );
 
   router.get('/:workspace/:repository.git/info/refs', byService, (ctx) => serve(ctx, parts));
-  router.post('/:workspace/:repository.git/git-upload-pack', mayRead, (ctx) => serve(ctx, parts));
-  router.post('/:workspace/:repository.git/git-receive-pack', mayWrite, (ctx) =>
+  router.post('/:workspace/:repository.git/git-upload-pack', ...mayRead, (ctx) =>
+    serve(ctx, parts),
+  );
+  router.post('/:workspace/:repository.git/git-receive-pack', ...mayWrite, (ctx) =>
     receive(ctx, parts),
   );
 }
 
-/** People have their own rights; everybody else goes through the guard. */
-function userOr({ db }: GitParts, guard: Middleware): Middleware {
+/** A person's own password needs no scopes; tokens go through the guard. */
+function userOr({ db }: CodeHostParts, guard: Middleware): Middleware {
   return async (ctx, next) => {
     const user = signedInUser(db, ctx.get('authorization'));
     if (!user) return guard(ctx, next);
@@ -48,21 +50,15 @@ function userOr({ db }: GitParts, guard: Middleware): Middleware {
 }
 
 /** The push is on record, and its event is published, before git is told that it worked. */
-async function receive(ctx: Context, parts: GitParts): Promise<void> {
+async function receive(ctx: Context, parts: CodeHostParts): Promise<void> {
   await serve(ctx, parts, async () => {
-    await parts.pushes.record(fullName(ctx), actorOf(ctx, parts.payloads));
+    await parts.pushes.record(fullName(ctx), actorOf(ctx));
   });
-}
-
-function actorOf(ctx: Context, payloads: Payloads): Actor {
-  if (ctx.state.user) return payloads.user(ctx.state.user);
-  const { installation, consumer } = ctx.state.mortise as GuardState;
-  return payloads.addon(installation?.addonKey ?? consumer.id);
 }
 
 async function serve(
   ctx: Context,
-  { repositories }: GitParts,
+  { repositories }: CodeHostParts,
   beforeEnd?: () => Promise<void>,
 ): Promise<void> {
   if (!repositories.exists(fullName(ctx))) {

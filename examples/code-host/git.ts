@@ -1,6 +1,7 @@
 // Bare repositories on disk, asked through the git command.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -30,6 +31,10 @@ export class Repositories {
     if (this.exists(fullName)) return;
     mkdirSync(dirname(this.path(fullName)), { recursive: true });
     await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', this.path(fullName)]);
+  }
+
+  async remove(fullName: string): Promise<void> {
+    if (this.exists(fullName)) await rm(this.path(fullName), { recursive: true, force: true });
   }
 
   async git(fullName: string, ...args: string[]): Promise<string> {
@@ -81,6 +86,48 @@ export class Repositories {
     return commits;
   }
 
+  /** @param name a branch, a tag or a commit. @returns the commit's hash */
+  async resolve(fullName: string, name: string): Promise<string | undefined> {
+    if (!/^\w[\w./-]*$/.test(name)) return undefined;
+    return this.git(fullName, 'rev-parse', '--verify', '--quiet', `${name}^{commit}`).then(
+      (hash) => hash.trim(),
+      () => undefined,
+    );
+  }
+
+  /** A file's bytes, or what is in a folder; undefined if there is neither. */
+  async read(
+    fullName: string,
+    hash: string,
+    path: string,
+  ): Promise<{ content: Buffer } | { entries: TreeEntry[] } | undefined> {
+    const at = `${hash}:${path.replace(/\/+$/, '')}`;
+    const type = await this.git(fullName, 'cat-file', '-t', at).catch(() => '');
+    if (type.trim() === 'tree') return { entries: await this.#entries(fullName, at) };
+    if (type.trim() !== 'blob') return undefined;
+    const { stdout } = await run(
+      'git',
+      ['--git-dir', this.path(fullName), 'cat-file', 'blob', at],
+      {
+        encoding: 'buffer',
+        maxBuffer: 16 * 1024 * 1024,
+      },
+    );
+    return { content: stdout };
+  }
+
+  async #entries(fullName: string, tree: string): Promise<TreeEntry[]> {
+    const text = await this.git(fullName, 'ls-tree', '-z', '--long', tree);
+    return text
+      .split('\0')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [, type = '', size = '', name = ''] =
+          /^\d+ (\w+) \w+ +(\S+)\t(.+)$/s.exec(line) ?? [];
+        return { isFolder: type === 'tree', size: Number(size) || 0, name };
+      });
+  }
+
   async findCommit(fullName: string, hash: string): Promise<Commit | undefined> {
     if (!/^[0-9a-f]{7,64}$/.test(hash)) return undefined;
     const [commit] = await this.commits(fullName, hash, { limit: 1 }).catch(() => []);
@@ -97,6 +144,13 @@ export interface Commit {
   date: string;
   parents: string[];
   message: string;
+}
+
+export interface TreeEntry {
+  isFolder: boolean;
+  /** Bytes; 0 for folders. */
+  size: number;
+  name: string;
 }
 
 function lines(text: string): string[] {

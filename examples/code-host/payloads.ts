@@ -1,7 +1,10 @@
 // Bitbucket's objects, as REST answers and event payloads show them.
-import { stableUuid } from './database.ts';
+import { userName } from './actors.ts';
+import { findRepository } from './catalogue.ts';
+import { type ProductDatabase, stableUuid } from './database.ts';
 import type { Commit } from './git.ts';
-import type { User } from './users.ts';
+import { findUser, type User } from './users.ts';
+import { displayName } from './workspaces.ts';
 
 export interface Actor {
   type: string;
@@ -14,9 +17,17 @@ export interface Actor {
 
 export class Payloads {
   readonly baseUrl: string;
+  readonly #db: ProductDatabase;
 
-  constructor(baseUrl: string) {
+  constructor(baseUrl: string, db: ProductDatabase) {
     this.baseUrl = baseUrl;
+    this.#db = db;
+  }
+
+  /** @param actor see actors.ts. */
+  actor(actor: string): Actor {
+    const name = userName(actor);
+    return name === undefined ? this.addon(actor) : this.user(findUser(this.#db, name));
   }
 
   user({ name, uuid, display_name, email }: User): Actor {
@@ -37,7 +48,7 @@ export class Payloads {
       uuid: stableUuid(`workspace ${name}`),
       username: name,
       nickname: name,
-      display_name: name,
+      display_name: displayName(this.#db, name),
       links: this.#links(`/workspaces/${name}`, `/${name}`),
     };
   }
@@ -45,7 +56,7 @@ export class Payloads {
   /** An add-on that writes with its own token. */
   addon(key: string): Actor {
     return {
-      type: 'app',
+      type: 'app_user',
       uuid: stableUuid(`addon ${key}`),
       nickname: key,
       display_name: key,
@@ -55,19 +66,28 @@ export class Payloads {
 
   repository(fullName: string) {
     const [workspace = '', name = ''] = fullName.split('/');
+    const row = findRepository(this.#db, fullName);
     return {
       type: 'repository',
       uuid: stableUuid(`repository ${fullName}`),
       name,
+      slug: name,
       full_name: fullName,
       scm: 'git',
-      is_private: true,
+      ...(row && {
+        description: row.description,
+        is_private: row.is_private === 1,
+        has_issues: row.has_issues === 1,
+        has_wiki: row.has_wiki === 1,
+        created_on: row.created_on,
+        updated_on: row.updated_on,
+      }),
       owner: this.workspace(workspace),
       workspace: {
         type: 'workspace',
         uuid: stableUuid(`workspace ${workspace}`),
         slug: workspace,
-        name: workspace,
+        name: displayName(this.#db, workspace),
       },
       links: {
         ...this.#links(`/repositories/${fullName}`, `/${fullName}`),

@@ -5,20 +5,24 @@ import { fileURLToPath } from 'node:url';
 import Router from '@koa/router';
 import Koa from 'koa';
 import { createHost, devData, type Host, rememberUrl } from 'mortise';
+import { listRepositories, seedRepositories } from './catalogue.ts';
 import { openProductDatabase } from './database.ts';
+import { directory } from './directory.ts';
 import { frontPage } from './front-page.ts';
 import { Repositories } from './git.ts';
-import { type GitParts, gitRoutes } from './git-http.ts';
+import { gitRoutes } from './git-http.ts';
+import { installedHooks } from './installed-hooks.ts';
+import type { CodeHostParts } from './parts.ts';
 import { Payloads } from './payloads.ts';
 import { PushRecorder } from './record-push.ts';
+import type { Route } from './rest/api.ts';
 import { answerRefusal } from './rest/errors.ts';
-import { issueRoutes } from './rest/issues.ts';
-import { repositoryRoutes } from './rest/repositories.ts';
-import { statusRoutes } from './rest/statuses.ts';
-import { findUser, seedUsers } from './users.ts';
+import { restApi } from './rest/index.ts';
+import { seedUsers } from './users.ts';
+import { seedWorkspaces } from './workspaces.ts';
 
 const PLATFORM = fileURLToPath(new URL('../../platforms/bitbucket.json', import.meta.url));
-const REPOSITORIES = ['acme/site'];
+const OPERATOR = 'alice';
 
 export interface CodeHostOptions {
   /** 0 takes any free port. */
@@ -37,7 +41,9 @@ export interface CodeHost {
   host: Host;
   operatorToken: string;
   alicePassword: string;
-  parts: GitParts;
+  parts: CodeHostParts;
+  /** Every route of the REST API, as `api` of the platform definition has them. */
+  routes: readonly Route[];
   close(): Promise<void>;
 }
 
@@ -46,7 +52,6 @@ export async function startCodeHost(options: CodeHostOptions): Promise<CodeHost>
   const operatorToken = options.operatorToken ?? secrets.operatorToken;
   const server = await listen(options.port);
   const url = `http://localhost:${(server.address() as { port: number }).port}`;
-  const payloads = new Payloads(url);
   const database = options.database ?? `sqlite:${join(options.dataFolder, 'code-host.db')}`;
   const host = createHost({
     platform: PLATFORM,
@@ -55,22 +60,28 @@ export async function startCodeHost(options: CodeHostOptions): Promise<CodeHost>
     operatorToken,
     secretKey: options.secretKey ?? secrets.secretKey,
     dev: true,
+    defaultOwner: 'acme',
+    directory: directory(() => db),
+    isOperator: ({ id }) => id === OPERATOR,
     principal: (context) => payloads.workspace(context),
     answerRefusal,
     log: options.logLevel ?? 'warn',
   });
   const db = openProductDatabase(database.replace(/^sqlite:/, ''));
   const { alicePassword } = seedUsers(db, options.dataFolder);
+  seedWorkspaces(db);
+  seedRepositories(db);
+  const payloads = new Payloads(url, db);
   const repositories = new Repositories(join(options.dataFolder, 'repositories'));
-  for (const name of REPOSITORIES) await repositories.create(name);
-  const pushes = new PushRecorder(db, repositories, payloads, host);
-  const parts: GitParts = { db, host, repositories, payloads, pushes };
+  const names = listRepositories(db).map((row) => row.full_name);
+  for (const name of names) await repositories.create(name);
+  const pushes = new PushRecorder({ db, host, repositories, payloads });
+  const hooks = installedHooks(url, operatorToken);
+  const parts: CodeHostParts = { db, host, repositories, payloads, pushes, hooks };
 
   const router = new Router();
-  frontPage(router, parts, REPOSITORIES);
-  repositoryRoutes(router, parts);
-  statusRoutes(router, parts);
-  issueRoutes(router, parts);
+  frontPage(router, parts);
+  const { routes } = restApi(router, parts);
   gitRoutes(router, parts);
   const app = new Koa();
   app.use(host.routes());
@@ -80,7 +91,7 @@ export async function startCodeHost(options: CodeHostOptions): Promise<CodeHost>
   await host.start();
   rememberUrl(options.dataFolder, url);
   // A push that git accepted and nobody recorded, because this process was killed in between.
-  for (const name of REPOSITORIES) await pushes.record(name, payloads.user(findUser(db, 'alice')!));
+  for (const name of names) await pushes.record(name, 'user alice');
 
   return {
     url,
@@ -88,6 +99,7 @@ export async function startCodeHost(options: CodeHostOptions): Promise<CodeHost>
     operatorToken,
     alicePassword,
     parts,
+    routes,
     async close() {
       server.close();
       server.closeAllConnections();

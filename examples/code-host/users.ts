@@ -1,4 +1,5 @@
-// Who uses the product. alice administers the workspace acme; her git password is made on the first start.
+// Who uses the product. alice administers the workspace acme; her git password is made on the first start. The sign-in
+// page takes any name, so anybody else is a user too, with nothing of their own.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,12 +24,29 @@ export function seedUsers(db: ProductDatabase, dataFolder: string): { alicePassw
   return { alicePassword };
 }
 
-export function findUser(db: ProductDatabase, name: string): User | undefined {
-  return db
+export function findUser(db: ProductDatabase, name: string): User {
+  const known = db
     .prepare<[string], User>(
       'SELECT name, uuid, display_name, email FROM code_users WHERE name = ?',
     )
     .get(name);
+  return (
+    known ?? {
+      name,
+      uuid: stableUuid(`user ${name}`),
+      display_name: name,
+      email: `${name.replaceAll('@', '.')}@example.test`,
+    }
+  );
+}
+
+export function renameUser(db: ProductDatabase, name: string, displayName: string): void {
+  const { uuid, email } = findUser(db, name);
+  // Nobody knows the password of somebody who was not given one.
+  db.prepare(
+    `INSERT INTO code_users (name, uuid, display_name, email, password_hash) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET display_name = excluded.display_name`,
+  ).run(name, uuid, displayName, email, randomBytes(32));
 }
 
 /** Basic credentials of a person; undefined if they are not one's, or wrong. */

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { listStatuses } from '../code-host/rest/statuses.ts';
 import type { CodeHost } from '../code-host/start.ts';
 import type { AddonProcess } from './addon-process.ts';
+import { consentLink } from './consent-link.ts';
 import { expectStatus, type Json, operatorOf } from './operator.ts';
 import { pushAsAlice } from './push.ts';
 import type { Teller } from './teller.ts';
@@ -152,6 +153,20 @@ export async function tellStory(
     fact('so', fault.hint);
     if (!String(fault.hint).includes('repository:write')) throw new Error('no suggestion was made');
   });
+
+  await teller.step(
+    'A user is asked, on a page of the host, before an integration may act for them',
+    async (fact) => {
+      const { link, name } = await consentLink(operator, codeHost.url);
+      const page = await fetch(link, { redirect: 'manual' });
+      if (page.status !== 303)
+        throw new Error(`the host answered ${page.status} to a browser that is not signed in`);
+      fact('registered', `${name}, for repository and, if you like, issue and email`);
+      fact('open', link);
+      fact('sign in', 'as alice; any name will do on this machine');
+      fact('take back', `${codeHost.url}/account/authorizations`);
+    },
+  );
 
   async function install(descriptorUrl: string): Promise<Json> {
     return expectStatus(

@@ -1,5 +1,5 @@
 // Errors of the REST API in Bitbucket's shape.
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import type { MortiseError } from 'mortise';
 
 export function bitbucketError(
@@ -11,6 +11,16 @@ export function bitbucketError(
   ctx.status = status;
   ctx.body = { type: 'error', error: { message, ...(detail !== undefined && { detail }) } };
 }
+
+/** A fault of the product itself: told to whoever runs it, not to the caller. */
+export const answerFault: Middleware = async (ctx, next) => {
+  try {
+    await next();
+  } catch (error) {
+    bitbucketError(ctx, 500, 'Something went wrong.');
+    ctx.app.emit('error', error, ctx);
+  }
+};
 
 /** What Mortise's guard refuses: the required and the granted scopes are named. */
 export function answerRefusal(ctx: Context, error: MortiseError): void {

@@ -1,47 +1,113 @@
-// /2.0/user, /2.0/repositories/{workspace}/{repository} and its commits.
-import type Router from '@koa/router';
-import type { Context, Next } from 'koa';
+// /2.0/repositories: list, read, create, change, delete.
 import type { GuardState } from 'mortise';
-import type { GitParts } from '../git-http.ts';
+import { actorOf } from '../actors.ts';
+import { announce } from '../announce.ts';
+import {
+  addRepository,
+  changeRepository,
+  findRepository,
+  listRepositories,
+  removeRepository,
+  SAMPLES,
+} from '../catalogue.ts';
+import type { CodeHostParts } from '../parts.ts';
+import { maySee, userOf } from '../rights.ts';
+import { type Api, fullName, REPOSITORY } from './api.ts';
 import { bitbucketError } from './errors.ts';
+import { readFields, text, yesOrNo } from './fields.ts';
 
-export const REPOSITORY = '/2.0/repositories/:workspace/:repository';
-export const RESOURCE = { resource: '{workspace}/{repository}' };
+const SETTINGS = { description: text, is_private: yesOrNo };
 
-export function repositoryRoutes(router: Router, { host, repositories, payloads }: GitParts): void {
-  const read = host.guard('repository', RESOURCE);
-  const known = knownRepository(repositories);
+export function repositoryRoutes(api: Api, parts: CodeHostParts): void {
+  const { db, repositories, payloads } = parts;
 
-  router.get('/2.0/user', host.guard('account'), (ctx) => {
-    const { installation } = ctx.state.mortise as GuardState;
-    ctx.body = payloads.workspace(installation?.context ?? 'acme');
-  });
-  router.get(REPOSITORY, read, known, (ctx) => {
+  api.get(
+    '/2.0/repositories/{workspace}',
+    'repository',
+    (ctx) => {
+      const { resources } = ctx.state.mortise as GuardState;
+      const seen = listRepositories(db, ctx.params.workspace).filter(
+        (row) =>
+          maySee(db, userOf(ctx), row) && (resources === null || resources.includes(row.full_name)),
+      );
+      ctx.body = {
+        pagelen: seen.length,
+        values: seen.map(({ full_name }) => payloads.repository(full_name)),
+      };
+    },
+    { isFiltered: true },
+  );
+
+  api.get(REPOSITORY, 'repository', (ctx) => {
     ctx.body = payloads.repository(fullName(ctx));
   });
-  router.get(`${REPOSITORY}/commits`, read, known, async (ctx) => {
-    const commits = await repositories
-      .commits(fullName(ctx), 'HEAD', { limit: 30 })
-      .catch(() => []);
-    ctx.body = {
-      pagelen: 30,
-      values: commits.map((commit) => payloads.commit(fullName(ctx), commit)),
-    };
-  });
-  router.get(`${REPOSITORY}/commit/:commit`, read, known, async (ctx) => {
-    const commit = await repositories.findCommit(fullName(ctx), ctx.params.commit!);
-    if (!commit) return bitbucketError(ctx, 404, 'Commit not found');
-    ctx.body = payloads.commit(fullName(ctx), commit);
-  });
-}
 
-export function fullName(ctx: Context): string {
-  return `${ctx.params.workspace}/${ctx.params.repository}`;
-}
+  api.post(
+    REPOSITORY,
+    'repository:admin',
+    async (ctx) => {
+      const name = fullName(ctx);
+      const given = await readFields(ctx, {}, SETTINGS);
+      if (!given) return;
+      if (!/^[\w-][\w.-]{0,61}$/.test(ctx.params.repository!) || name.endsWith('.git'))
+        return bitbucketError(ctx, 400, 'A name has letters, digits, ".", "_" and "-".');
+      const { description = '', is_private = true } = given;
+      const isCreated = db
+        .transaction(() => {
+          if (findRepository(db, name)) return false;
+          addRepository(db, name, {
+            description,
+            is_private: Number(is_private),
+            has_issues: 1,
+            has_wiki: 1,
+          });
+          announce(parts, { type: 'repo:created', repository: name, actor: actorOf(ctx) });
+          return true;
+        })
+        .immediate();
+      if (!isCreated)
+        return bitbucketError(ctx, 400, 'Repository with this Slug and Owner already exists.');
+      // The record first: the next start makes what it lacks on disk. What is left of an older one goes.
+      await repositories.remove(name);
+      await repositories.create(name);
+      ctx.status = 201;
+      ctx.body = payloads.repository(name);
+    },
+    { isNew: true },
+  );
 
-export function knownRepository(repositories: GitParts['repositories']) {
-  return async (ctx: Context, next: Next): Promise<void> => {
-    if (repositories.exists(fullName(ctx))) return next();
-    bitbucketError(ctx, 404, `Repository ${fullName(ctx)} not found`);
-  };
+  api.put(REPOSITORY, 'repository:admin', async (ctx) => {
+    const name = fullName(ctx);
+    const change = await readFields(ctx, {}, SETTINGS);
+    if (!change) return;
+    db.transaction(() => {
+      const old = findRepository(db, name)!;
+      const { description = old.description, is_private = old.is_private === 1 } = change;
+      changeRepository(db, name, { description, is_private: Number(is_private) });
+      const changes = {
+        ...(description !== old.description && {
+          description: { old: old.description, new: description },
+        }),
+      };
+      announce(parts, {
+        type: 'repo:updated',
+        repository: name,
+        actor: actorOf(ctx),
+        payload: { changes },
+      });
+    }).immediate();
+    ctx.body = payloads.repository(name);
+  });
+
+  api.delete(REPOSITORY, 'repository:admin', async (ctx) => {
+    const name = fullName(ctx);
+    if (SAMPLES.some((sample) => sample.fullName === name))
+      return bitbucketError(ctx, 400, `${name} belongs to the sample and stays.`);
+    db.transaction(() => {
+      announce(parts, { type: 'repo:deleted', repository: name, actor: actorOf(ctx) });
+      removeRepository(db, name);
+    }).immediate();
+    await repositories.remove(name);
+    ctx.status = 204;
+  });
 }

@@ -1,12 +1,13 @@
 // Commit statuses: what a check says about a commit. Writing one publishes an event in the same transaction.
-import type Router from '@koa/router';
-import type { GuardState } from 'mortise';
-import type { GitParts } from '../git-http.ts';
-import { readBody } from './body.ts';
+import { actorOf } from '../actors.ts';
+import { announce } from '../announce.ts';
+import type { CodeHostParts } from '../parts.ts';
+import { type Api, fullName, REPOSITORY } from './api.ts';
 import { bitbucketError } from './errors.ts';
-import { fullName, knownRepository, REPOSITORY, RESOURCE } from './repositories.ts';
+import { oneOf, readFields, text, title } from './fields.ts';
 
-const STATES = ['SUCCESSFUL', 'FAILED', 'INPROGRESS', 'STOPPED'];
+const STATUS = { key: title, state: oneOf('SUCCESSFUL', 'FAILED', 'INPROGRESS', 'STOPPED') };
+const DETAILS = { name: text, description: text, url: text };
 
 export interface CommitStatus {
   repository: string;
@@ -20,23 +21,20 @@ export interface CommitStatus {
   updated_on: string;
 }
 
-export function statusRoutes(router: Router, parts: GitParts): void {
-  const { db, host, repositories, payloads } = parts;
-  const known = knownRepository(repositories);
-  const at = `${REPOSITORY}/commit/:commit/statuses`;
+export function statusRoutes(api: Api, parts: CodeHostParts): void {
+  const { db, repositories, payloads } = parts;
+  const at = `${REPOSITORY}/commit/{commit}/statuses`;
 
-  router.get(at, host.guard('repository', RESOURCE), known, (ctx) => {
-    ctx.body = { values: listStatuses(parts, fullName(ctx), ctx.params.commit!).map(view) };
+  api.get(at, 'repository', async (ctx) => {
+    const commit = await repositories.findCommit(fullName(ctx), ctx.params.commit!);
+    if (!commit) return bitbucketError(ctx, 404, 'Commit not found');
+    ctx.body = { values: listStatuses(parts, fullName(ctx), commit.hash).map(view) };
   });
 
-  router.post(`${at}/build`, host.guard('repository:write', RESOURCE), known, async (ctx) => {
-    const body = await readBody(ctx);
-    if (!body) return;
-    const { key, state, name = key, description = '', url = '' } = body;
-    if (typeof key !== 'string' || key === '') return bitbucketError(ctx, 400, '"key" is missing');
-    if (typeof state !== 'string' || !STATES.includes(state)) {
-      return bitbucketError(ctx, 400, `"state" must be one of ${STATES.join(', ')}`);
-    }
+  api.post(`${at}/build`, 'repository:write', async (ctx) => {
+    const given = await readFields(ctx, STATUS, DETAILS);
+    if (!given) return;
+    const { key, state, name = key, description = '', url = '' } = given;
     const commit = await repositories.findCommit(fullName(ctx), ctx.params.commit!);
     if (!commit) return bitbucketError(ctx, 404, 'Commit not found');
     const now = new Date().toISOString();
@@ -48,13 +46,12 @@ export function statusRoutes(router: Router, parts: GitParts): void {
       hash: commit.hash,
       key,
       state,
-      name: String(name),
-      description: String(description),
-      url: String(url),
+      name,
+      description,
+      url,
       created_on: before?.created_on ?? now,
       updated_on: now,
     };
-    const { installation, consumer } = ctx.state.mortise as GuardState;
     db.transaction(() => {
       db.prepare(
         `INSERT INTO code_statuses (repository, hash, key, state, name, description, url, created_on, updated_on)
@@ -62,19 +59,12 @@ export function statusRoutes(router: Router, parts: GitParts): void {
          ON CONFLICT (repository, hash, key) DO UPDATE SET state = @state, name = @name,
            description = @description, url = @url, updated_on = @updated_on`,
       ).run(status);
-      host.publish(
-        {
-          type: before ? 'repo:commit_status_updated' : 'repo:commit_status_created',
-          context: ctx.params.workspace,
-          resource: fullName(ctx),
-          payload: {
-            actor: payloads.addon(installation?.addonKey ?? consumer.id),
-            repository: payloads.repository(fullName(ctx)),
-            commit_status: view(status),
-          },
-        },
-        { transaction: db },
-      );
+      announce(parts, {
+        type: before ? 'repo:commit_status_updated' : 'repo:commit_status_created',
+        repository: fullName(ctx),
+        actor: actorOf(ctx),
+        payload: { commit_status: view(status) },
+      });
     }).immediate();
     ctx.status = before ? 200 : 201;
     ctx.body = view(status);
@@ -91,7 +81,7 @@ export function statusRoutes(router: Router, parts: GitParts): void {
 }
 
 export function listStatuses(
-  { db }: Pick<GitParts, 'db'>,
+  { db }: Pick<CodeHostParts, 'db'>,
   repository: string,
   hash: string,
 ): CommitStatus[] {
