@@ -55,7 +55,7 @@ describe('the gate in front of a delivery', () => {
     });
   }
 
-  it('sends nothing that was revoked while the connection was made', async () => {
+  it('sends nothing that was revoked while nobody listened', async () => {
     // A listener that takes connections late: the request waits for its socket while the operator revokes.
     const { addon, installation } = installed;
     await addon.stop();

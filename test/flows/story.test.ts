@@ -10,11 +10,12 @@ describe('npm start -- --once', () => {
     });
     const code = await story.ended();
     expect(code, story.output()).to.equal(0);
-    expect(story.output().match(/✓ \d+ ms/g)).to.have.length(7);
+    expect(story.output().match(/✓ \d+ ms/g)).to.have.length(8);
     expect(story.output()).to.match(/verified +standard, connect, hub/);
     expect(story.output()).to.match(/“fix” FAILED/);
     expect(story.output()).to.match(/left out +\/actor\/email: needs "email"/);
     expect(story.output()).to.match(/line 7, column 14, \/scopes\/0/);
+    expect(story.output()).to.match(/open +http:\/\/localhost:\d+\/oauth2\/authorize\?/);
     // Nothing that could be used is printed.
     expect(story.output()).not.to.match(/mta_|whsec_|sharedSecret/);
   });

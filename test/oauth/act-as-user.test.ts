@@ -1,0 +1,143 @@
+// RFC 7523. Seen red: without the aud check, without takeAssertion, without actsAsUsers.
+import Router from '@koa/router';
+import { expect } from 'chai';
+import jwt from 'jsonwebtoken';
+import { type InstalledAddon, installAddon } from '../helpers/installed-addon.ts';
+import { type RunningHost, startHost } from '../helpers/start-host.ts';
+
+const PLATFORM = {
+  key: 'people',
+  name: 'People',
+  contexts: { site: {} },
+  scopes: {
+    read: { sentence: 'Read' },
+    write: { sentence: 'Write', implies: ['read'] },
+    'act-as-user': { sentence: 'Act as you', actAsUser: true },
+  },
+  events: {},
+};
+
+describe('acting as a user', () => {
+  let running: RunningHost;
+  let installed: InstalledAddon;
+
+  before(async () => {
+    running = await startHost({
+      platform: PLATFORM,
+      product(host, app) {
+        const router = new Router();
+        router.get('/api/:site', host.guard('read'), (ctx) => {
+          ctx.body = ctx.state.mortise;
+        });
+        app.use(router.routes());
+      },
+    });
+    installed = await installAddon(running, {
+      descriptor: { scopes: ['write', 'act-as-user'], modules: {} },
+    });
+  });
+  after(async () => {
+    await running.stop();
+    await installed.addon.stop();
+  });
+
+  let count = 0;
+  const claims = (more: Record<string, unknown> = {}) => ({
+    iss: `urn:atlassian:connect:clientid:${installed.payload.oauthClientId}`,
+    sub: 'urn:atlassian:connect:useraccountid:alice',
+    tnt: running.url,
+    aud: running.url,
+    iat: Math.floor(Date.now() / 1000),
+    exp: Math.floor(Date.now() / 1000) + 60,
+    jti: String(++count),
+    ...more,
+  });
+  const ask = (body: object, secret = installed.payload.sharedSecret, scope = 'read') =>
+    running.request('POST', '/oauth2/token', {
+      body: new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+        assertion: jwt.sign(body, secret, { algorithm: 'HS256' }),
+        scope,
+      }),
+    });
+  const api = (token: string, site = 'acme') =>
+    running.request('GET', `/api/${site}`, { headers: { authorization: `Bearer ${token}` } });
+
+  it('gives a short token for that user, in the context of the installation, and no refresh token', async () => {
+    const { status, json, text } = await ask(claims());
+    expect(status, text).to.equal(200);
+    expect(json)
+      .to.include({ scope: 'read', expires_in: 900 })
+      .and.not.have.property('refresh_token');
+    const answer = await api(json.access_token);
+    expect(answer.json.user).to.deep.equal({ id: 'alice' });
+    expect(answer.json.installation.addonKey).to.equal('fake-addon');
+    expect((await api(json.access_token, 'other')).status).to.equal(403);
+  });
+
+  it('takes an assertion once', async () => {
+    const once = claims();
+    expect((await ask(once)).status).to.equal(200);
+    expect((await ask(once)).json.error).to.equal('invalid_grant');
+  });
+
+  const refused: [string, () => Promise<{ json: { error: string } }>, string][] = [
+    ['for another server', () => ask(claims({ aud: 'https://other.example' })), 'invalid_grant'],
+    [
+      'for several servers',
+      () => ask(claims({ aud: [running.url, 'https://evil.example'] })),
+      'invalid_grant',
+    ],
+    [
+      'that lives long',
+      () => ask(claims({ exp: Math.floor(Date.now() / 1000) + 3600 })),
+      'invalid_grant',
+    ],
+    [
+      'that has expired',
+      () => ask(claims({ exp: Math.floor(Date.now() / 1000) - 60 })),
+      'invalid_grant',
+    ],
+    ['without a user', () => ask(claims({ sub: '' })), 'invalid_grant'],
+    [
+      'of nobody',
+      () => ask(claims({ iss: 'urn:atlassian:connect:clientid:nobody' })),
+      'invalid_grant',
+    ],
+    [
+      'signed with the client secret',
+      () => ask(claims(), installed.payload.oauthClientSecret),
+      'invalid_grant',
+    ],
+    [
+      'for a scope that was not granted',
+      () => ask(claims(), undefined, 'nothing'),
+      'invalid_scope',
+    ],
+  ];
+  for (const [title, call, error] of refused) {
+    it(`refuses an assertion ${title}`, async () => {
+      expect((await call()).json.error).to.equal(error);
+    });
+  }
+
+  it('is refused to an installation that was not granted it, and ends when it is taken away', async () => {
+    const { json } = await ask(claims());
+    await running.operator('PATCH', `/installations/${installed.installation.id}`, {
+      scopes: ['write'],
+    });
+    expect((await api(json.access_token)).status).to.equal(401);
+    expect((await ask(claims())).json.error).to.equal('invalid_grant');
+    await running.operator('PATCH', `/installations/${installed.installation.id}`, {
+      scopes: ['write', 'act-as-user'],
+    });
+  });
+
+  it('is refused for a user who is not active any more', async () => {
+    const bob = { sub: 'bob' };
+    const { json } = await ask(claims(bob));
+    await running.operator('POST', '/users/bob/deactivate');
+    expect((await api(json.access_token)).status).to.equal(401);
+    expect((await ask(claims(bob))).json.error).to.equal('invalid_grant');
+  });
+});

@@ -1,0 +1,50 @@
+// Seen red: with mayStart answering true whatever has changed (attempt.ts).
+import { expect } from 'chai';
+import type { Outbound } from '../../src/core/outbound.ts';
+import { attempt } from '../../src/webhooks/attempt.ts';
+import { installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { startHost } from '../helpers/start-host.ts';
+
+describe('an attempt whose installation changes while the connection is made', () => {
+  it('sends nothing, looks at the gate again, and is dropped', async () => {
+    const running = await startHost({ paused: true });
+    const { addon, installation } = await installAddon(running);
+    await running.operator('POST', '/events', PUSH);
+    const { store, settings, box } = running.host.parts;
+    const now = settings.clock.now();
+    await store.events.fanOut(10, now, 60_000);
+    const { due } = await store.deliveries.window(installation.id, now, 10);
+    const asked: boolean[] = [];
+    // The socket is there only after the operator has revoked.
+    const outbound: Outbound = {
+      async send(request) {
+        await running.operator('PATCH', `/installations/${installation.id}`, { state: 'disabled' });
+        asked.push(request.mayStart!());
+        return asked.at(-1)
+          ? {
+              kind: 'answer',
+              status: 204,
+              headers: {},
+              body: Buffer.alloc(0),
+              isTruncated: false,
+              durationMs: 1,
+            }
+          : { kind: 'withheld' };
+      },
+      close: async () => {},
+    };
+    const { record } = await attempt(due[0]!, {
+      deliveries: store.deliveries,
+      platform: settings.platform,
+      outbound,
+      box,
+      clock: settings.clock,
+      random: () => 0,
+      onUndeclared: () => {},
+    });
+    expect(asked).to.deep.equal([false]);
+    expect([record.outcome, record.reason]).to.deep.equal(['dropped', 'disabled']);
+    await running.stop();
+    await addon.stop();
+  });
+});

@@ -1,0 +1,79 @@
+// The gate by itself: it stands behind the fan-out, which hides most of this from whole-host tests.
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { planSubscriptions } from '../../src/host/subscriptions.ts';
+import { compilePlatform } from '../../src/platform/compile.ts';
+import type { DeliveryForAttempt } from '../../src/store/rows.ts';
+import { decideGate } from '../../src/webhooks/gate.ts';
+
+const platform = compilePlatform(readFileSync('platforms/bitbucket.json', 'utf8'));
+
+function facts(more: {
+  event?: object;
+  installation?: object;
+  grant?: object | null;
+  webhook?: object;
+}): DeliveryForAttempt {
+  return {
+    event: {
+      id: 'e',
+      type: 'repo:push',
+      context: 'acme',
+      resource: 'acme/site',
+      createdAt: 100,
+      ...more.event,
+    },
+    installation: { id: 'i', state: 'enabled', context: 'acme', ...more.installation },
+    grant:
+      more.grant === null ? undefined : { scopes: ['repository'], resources: null, ...more.grant },
+    webhook: { id: 'w', since: 50, until: null, ...more.webhook },
+  } as DeliveryForAttempt;
+}
+
+describe('the gate', () => {
+  it('lets pass what is granted', () => {
+    expect(decideGate(facts({}), platform).ok).to.equal(true);
+    expect(decideGate(facts({ grant: { resources: ['acme/site'] } }), platform).ok).to.equal(true);
+  });
+
+  const rows: [title: string, Parameters<typeof facts>[0], reason: string][] = [
+    ['an event of another context', { event: { context: 'other' } }, 'resource_not_granted'],
+    ['an event from before the installation', { webhook: { since: 101 } }, 'before_installation'],
+    ['a webhook that is no longer declared', { webhook: { until: 60 } }, 'webhook_removed'],
+    ['an uninstalled add-on', { installation: { state: 'uninstalled' } }, 'uninstalled'],
+    ['a disabled installation', { installation: { state: 'disabled' } }, 'disabled'],
+    ['an installation under way', { installation: { state: 'pending' } }, 'not_installed'],
+    ['an installation without a grant', { grant: null }, 'not_installed'],
+    ['a scope that is not granted', { grant: { scopes: ['issue'] } }, 'scope_not_granted'],
+    [
+      'a resource that is not chosen',
+      { grant: { resources: ['acme/other'] } },
+      'resource_not_granted',
+    ],
+    [
+      'no resource where some are chosen',
+      { event: { resource: null }, grant: { resources: ['acme/site'] } },
+      'resource_not_granted',
+    ],
+    ['an event type that is gone', { event: { type: 'repo:gone' } }, 'event_type_unknown'],
+  ];
+  for (const [title, more, reason] of rows) {
+    it(`stops ${title}`, () => {
+      expect(decideGate(facts(more), platform)).to.include({ ok: false, reason });
+    });
+  }
+});
+
+describe('subscriptions', () => {
+  it('name only event types that the scopes cover, for * and for named webhooks', () => {
+    const webhooks = [
+      { id: 'all', event: '*', url: 'https://a.example/all' },
+      { id: 'named', event: 'issue:created', url: 'https://a.example/issue' },
+    ];
+    const types = planSubscriptions(webhooks, ['repository'], platform).map(
+      ({ eventType }) => eventType,
+    );
+    expect(types).to.include('repo:push');
+    expect(types.filter((type) => !type.startsWith('repo:'))).to.deep.equal([]);
+  });
+});
