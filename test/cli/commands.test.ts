@@ -255,6 +255,24 @@ describe('the command line', function () {
     expect(output).to.match(/3:\d+ \/scopes\/a\/implies\/0: "b" is not a scope/);
   });
 
+  it('serve says where it is as JSON, if asked', async () => {
+    const served = startProcess([
+      'bin/mortise.js',
+      'serve',
+      '--dev',
+      '--json',
+      '--platform',
+      'platforms/bitbucket.json',
+      '--port',
+      '0',
+      '--data',
+      temporaryFolder(),
+    ]);
+    const [line] = await served.waitFor(/^\{.*\}$/m);
+    expect(JSON.parse(line).url).to.match(/^http:\/\/localhost:\d+$/);
+    await served.kill('SIGTERM');
+  });
+
   it('has something to say when there is nothing yet', async () => {
     const empty = temporaryFolder();
     const fresh = startProcess([

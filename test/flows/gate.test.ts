@@ -1,5 +1,5 @@
-// What bites between publish and socket. Seen red: without the gate's checks each "never sent" row fails; without
-// mayStart in attempt.ts "revoked while the connection is made" fails.
+// What bites between publish and socket. Seen red: without the gate's checks. What changes while a connection is made is
+// in test/webhooks/attempt.test.ts.
 
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';

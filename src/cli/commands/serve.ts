@@ -18,6 +18,7 @@ interface ServeOptions {
   data: string;
   dev?: boolean;
   logLevel: string;
+  json?: boolean;
 }
 
 const DEFAULT_PORT = 8470;
@@ -45,6 +46,7 @@ export function addServeCommand(program: Command): void {
       'development on this machine: loopback and plain-http add-ons, token and key in the data folder',
     )
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'warn')
+    .option('--json', 'print JSON when it is ready')
     .action(serve);
 }
 
@@ -54,7 +56,10 @@ async function serve(options: ServeOptions): Promise<void> {
   const server = await listen(readPort(options.port ?? process.env.PORT), address);
   try {
     const host = await start(server, options, isDev);
-    process.stdout.write(`mortise listening on ${host.baseUrl}\n`);
+    const ready = options.json
+      ? JSON.stringify({ url: host.baseUrl })
+      : `mortise listening on ${host.baseUrl}`;
+    process.stdout.write(`${ready}\n`);
     stopOnSignal(server, host);
   } catch (error) {
     server.close();
