@@ -2,7 +2,7 @@
 import type { Descriptor } from '../descriptor/descriptor.ts';
 import { readDescriptor } from '../descriptor/read.ts';
 import { callAddon, type LifecycleResult } from '../lifecycle/call.ts';
-import { lifecyclePayload } from '../lifecycle/payload.ts';
+import { lifecyclePayload, type Principal } from '../lifecycle/payload.ts';
 import { signCall } from '../lifecycle/sign.ts';
 import { acknowledgedSecrets, candidateSecrets } from '../store/installation-secrets.ts';
 import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts';
@@ -21,6 +21,15 @@ interface CallToMake {
   signWith: string | undefined;
 }
 
+/** Installations are made by operators, who are no users of the product. */
+const OPERATOR: Principal = {
+  type: 'user',
+  uuid: '{00000000-0000-0000-0000-000000000000}',
+  username: 'operator',
+  display_name: 'Operator',
+  links: {},
+};
+
 export async function callLifecycle(call: CallToMake, parts: HostParts): Promise<LifecycleResult> {
   const { settings, outbound } = parts;
   const { kind, descriptor, installation, secrets } = call;
@@ -37,6 +46,8 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
       key,
     },
     principal: await settings.principal(installation.context),
+    // As Bitbucket has it: who installed is told with `installed` only.
+    actor: kind === 'installed' ? OPERATOR : undefined,
     scopes: call.scopes,
     secrets,
   });

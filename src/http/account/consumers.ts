@@ -8,6 +8,7 @@ import {
   registerConsumer,
   removeConsumer,
   rotateConsumerSecret,
+  upgradeConsumer,
 } from '../../host/consumers.ts';
 import type { User } from '../../host/options.ts';
 import type { HostParts } from '../../host/parts.ts';
@@ -60,6 +61,7 @@ export function accountConsumerRoutes(router: Router, parts: HostParts): void {
     showOne(visit, consumer, inputOf(consumer));
   });
   take(`${LIST}/:id`, change);
+  take(`${LIST}/:id/upgrade`, upgrade);
   take(`${LIST}/:id/secret`, rotate);
   show(`${LIST}/:id/delete`, confirmRemoval);
   take(`${LIST}/:id/delete`, async (post) => {
@@ -132,7 +134,7 @@ function showOne(
   { ctx, parts }: Visit,
   consumer: Consumer,
   input: ConsumerInput,
-  error?: MortiseError,
+  { error, said }: { error?: MortiseError; said?: string } = {},
 ): void {
   sendPage(
     ctx,
@@ -143,11 +145,12 @@ function showOne(
       name: consumer.name,
       isPublic: consumer.isPublic,
       isGrandfathered: consumer.scopes === null,
+      isOauth1: consumer.isOauth1,
       owner: consumer.ownerContext,
       input,
       groups: allScopes(parts),
       problem: error,
-      said: ctx.query.done === 'saved' ? 'Saved.' : undefined,
+      said: said ?? (ctx.query.done === 'saved' ? 'Saved.' : undefined),
     }),
     { status: error?.status },
   );
@@ -171,7 +174,25 @@ async function change(post: Post): Promise<void> {
     );
     seeOther(ctx, `${pathOf(consumer)}?done=saved`);
   } catch (error) {
-    showOne(post, consumer, input, refusalOf(error));
+    showOne(post, consumer, input, { error: refusalOf(error) });
+  }
+}
+
+/** OAuth 1.0a is closed for it, its scopes are named; what it used tells whether they are enough. */
+async function upgrade(post: Post): Promise<void> {
+  const { ctx, user, parts, form } = post;
+  const before = await ownConsumer(post);
+  const input = readConsumerForm(form);
+  try {
+    requireOwner(before.ownerContext, await ownersOf(user, sessionOf(ctx), parts));
+    const { consumer, used } = await upgradeConsumer(before.id, input.scopes, parts);
+    const told = used.map(({ scope, isCovered }) =>
+      isCovered ? scope : `${scope} (no longer allowed)`,
+    );
+    const said = `Upgraded to OAuth 2. ${told.length === 0 ? 'It has used nothing so far.' : `It has used: ${told.join(', ')}.`}`;
+    showOne(post, consumer, inputOf(consumer), { said });
+  } catch (error) {
+    showOne(post, before, input, { error: refusalOf(error) });
   }
 }
 
@@ -187,7 +208,7 @@ async function rotate(post: Post): Promise<void> {
       ConsumerSecretPage({ frame: frameOf(ctx, parts), id, name, secret, isReplaced: true }),
     );
   } catch (error) {
-    showOne(post, consumer, inputOf(consumer), refusalOf(error));
+    showOne(post, consumer, inputOf(consumer), { error: refusalOf(error) });
   }
 }
 

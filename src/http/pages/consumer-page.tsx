@@ -12,6 +12,8 @@ export interface ConsumerView {
   name: string;
   isPublic: boolean;
   isGrandfathered: boolean;
+  /** Also an OAuth 1.0a consumer: it can be upgraded. */
+  isOauth1: boolean;
   owner: string;
   input: ConsumerInput;
   groups: ScopeGroup[];
@@ -20,7 +22,7 @@ export interface ConsumerView {
 }
 
 export function ConsumerPage(view: ConsumerView) {
-  const { frame, csrf, id, name, isPublic, isGrandfathered, owner, input, groups } = view;
+  const { frame, csrf, id, name, isPublic, isGrandfathered, isOauth1, owner, input, groups } = view;
   const here = `/account/consumers/${encodeURIComponent(id)}`;
   return (
     <Layout {...frame} title={name}>
@@ -54,10 +56,21 @@ export function ConsumerPage(view: ConsumerView) {
           <a class="button" href="/account/consumers">
             Cancel
           </a>
+          {isOauth1 && (
+            <button type="submit" formaction={`${here}/upgrade`}>
+              Upgrade to OAuth 2 with these permissions
+            </button>
+          )}
           <button class="main" type="submit">
             Save
           </button>
         </div>
+        {isOauth1 && (
+          <p class="soft">
+            An upgrade closes OAuth 1.0a for it, ends its OAuth 1.0a tokens, and shows what it has
+            actually used.
+          </p>
+        )}
       </form>
       {!isPublic && (
         <form class="card row" method="post" action={`${here}/secret`}>
