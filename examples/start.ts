@@ -59,6 +59,8 @@ async function sayWhatToOpen({ url, alicePassword }: CodeHost): Promise<void> {
   teller.say(`
 It stays up. Open:
    ${url}/                              commits, and what the checker said of them
+   ${url}/operator/installations        what is installed, and how to install more (sign in as alice)
+   ${url}/account/authorizations        what users have let applications do
    ${url}/schemas/descriptor.json       what a descriptor may say, for your editor
    ${url}/.well-known/jwks.json         the host’s install key
 
