@@ -1,6 +1,7 @@
 // One consumer: change it, give it a new secret, delete it.
 import type { ScopeGroup } from '../../host/scope-view.ts';
 import { ConsumerFields, type ConsumerInput } from './consumer-fields.tsx';
+import { ConsumerIdentity, ConsumerKind } from './consumer-identity.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Name } from './name.tsx';
 import { type Problem, Refusal, Said } from './notice.tsx';
@@ -30,23 +31,13 @@ export function ConsumerPage(view: ConsumerView) {
         <h1 class="grow">
           <Name of={name} />
         </h1>
-        <span class="tag">{isPublic ? 'public' : 'confidential'}</span>
-        {isGrandfathered && <span class="tag admin">grandfathered</span>}
+        <ConsumerKind isPublic={isPublic} isGrandfathered={isGrandfathered} />
       </div>
       <Said text={view.said} />
       <Refusal problem={view.problem} />
       <div class="card">
         <dl>
-          <dt>Client id</dt>
-          <dd>
-            <code>{id}</code>
-          </dd>
-          {owner && <dt>Belongs to</dt>}
-          {owner && (
-            <dd>
-              <Name of={owner} />
-            </dd>
-          )}
+          <ConsumerIdentity id={id} owner={owner} />
         </dl>
       </div>
       <form class="card" method="post" action={here}>

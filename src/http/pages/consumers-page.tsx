@@ -1,4 +1,5 @@
 // The consumers a user has registered.
+import { ConsumerIdentity, ConsumerKind } from './consumer-identity.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Name } from './name.tsx';
 import { Said } from './notice.tsx';
@@ -77,20 +78,10 @@ function Item({ item }: { item: ConsumerItem }) {
             <Name of={name} />
           </a>
         </h2>
-        <span class="tag">{isPublic ? 'public' : 'confidential'}</span>
-        {scopes === null && <span class="tag admin">grandfathered</span>}
+        <ConsumerKind isPublic={isPublic} isGrandfathered={scopes === null} />
       </div>
       <dl>
-        <dt>Client id</dt>
-        <dd>
-          <code>{id}</code>
-        </dd>
-        {owner && <dt>Belongs to</dt>}
-        {owner && (
-          <dd>
-            <Name of={owner} />
-          </dd>
-        )}
+        <ConsumerIdentity id={id} owner={owner} />
         <dt>May ask for</dt>
         <dd>{scopes === null ? 'everything' : scopes.join(', ') || 'nothing'}</dd>
         <dt>Registered</dt>

@@ -19,19 +19,19 @@ export function runningHandshakeStatements(db: Database) {
        state = CASE WHEN state = 'pending' THEN 'uninstalled' ELSE state END
      WHERE id = @id`,
   );
-  function refuse(handshake: RunningHandshake, at: number): void {
+  function endRefused(handshake: RunningHandshake, at: number): void {
     end.run('refused', at, handshake.id);
     grants.end(handshake.grant_id, at, 'handshake_refused');
+  }
+  function refuse(handshake: RunningHandshake, at: number): void {
+    endRefused(handshake, at);
     letGo.run({ id: handshake.installation_id, at });
   }
   return {
     refuse,
     /** The call itself may still be on its way: its hold stays until it is known to be over. */
     refuseAllOf(installationId: string, at: number): void {
-      for (const handshake of runningOf.all(installationId)) {
-        end.run('refused', at, handshake.id);
-        grants.end(handshake.grant_id, at, 'handshake_refused');
-      }
+      for (const handshake of runningOf.all(installationId)) endRefused(handshake, at);
     },
     accepted(id: string, at: number): void {
       end.run('accepted', at, id);
