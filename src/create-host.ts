@@ -58,6 +58,8 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
       return installKey;
     },
     wake: () => background.wake(),
+    published: (events) => background.published(events),
+    expect: (installationId, state) => background.expect(installationId, state),
   };
   const background = new Background(parts);
   return {

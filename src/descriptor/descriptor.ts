@@ -25,4 +25,6 @@ export const LIFECYCLE_KINDS: readonly CallKind[] = [
   'enabled',
   'disabled',
   'scopesChanged',
+  'webhooksPaused',
+  'webhooksResumed',
 ];

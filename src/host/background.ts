@@ -2,9 +2,11 @@
 // of one database; the one that holds its lock does this, and when it ends another takes over.
 
 import { LifecycleSequence } from '../lifecycle/sequence.ts';
+import type { LaneState } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
+import { noticeOwed } from './change-installation.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
-import type { HostParts } from './parts.ts';
+import type { HostParts, Published } from './parts.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
 const LOCK_RETRY_MS = 500;
@@ -37,6 +39,16 @@ export class Background {
     this.#sequence?.wake();
   }
 
+  published(events: Published[]): void {
+    if (!this.#engine) return;
+    for (const { row, payload } of events) this.#engine.remember(row, payload);
+    this.#engine.wake();
+  }
+
+  expect(installationId: string, state?: LaneState): void {
+    this.#engine?.expect(installationId, state);
+  }
+
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
@@ -55,7 +67,6 @@ export class Background {
     const { clock, log, random, platform } = settings;
     this.#engine = new Engine({
       store,
-      deliveries: store.deliveries,
       platform,
       outbound,
       box,
@@ -63,6 +74,7 @@ export class Background {
       random,
       log,
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
+      notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
     });
     this.#sequence = new LifecycleSequence({
       store: store.lifecycle,

@@ -116,6 +116,16 @@ async function changeState(
   });
 }
 
+/** The call that tells an add-on how its webhooks fare; undefined if it did not ask to be told. */
+export async function noticeOwed(
+  installationId: string,
+  kind: 'webhooksPaused' | 'webhooksResumed',
+  parts: HostParts,
+): Promise<LifecycleCall | undefined> {
+  const installation = await parts.store.installations.find(installationId);
+  return installation && owedCall(installation, kind, parts.settings.clock.now(), parts);
+}
+
 function owedCall(
   installation: InstallationRow,
   kind: CallKind,

@@ -168,6 +168,7 @@ export async function commitHandshake(
     url,
     since: now,
     until: null,
+    offSince: null,
   }));
   return parts.store.installations.acceptHandshake(handshake.id, {
     at: now,

@@ -3,8 +3,15 @@ import type { Outbound } from '../core/outbound.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { InstallKey } from '../lifecycle/install-key.ts';
 import type { AddonJwtVerifier } from '../oauth/addon-jwt.ts';
+import type { EventRow, LaneState } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
 import type { HostSettings } from './options.ts';
+
+/** An event as it is stored, and its payload as it was read. */
+export interface Published {
+  row: EventRow;
+  payload: unknown;
+}
 
 export interface HostParts {
   settings: HostSettings;
@@ -16,4 +23,8 @@ export interface HostParts {
   installKey: () => Promise<InstallKey>;
   /** After a commit that left something to send or to call. */
   wake: () => void;
+  /** After events were published; what is sent of them need not be read again. */
+  published: (events: Published[]) => void;
+  /** After something was made due for an installation, or what kept it from being sent is gone. */
+  expect: (installationId: string, state?: LaneState) => void;
 }

@@ -6,7 +6,7 @@ import { sha256 } from '../core/secrets.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { EventRow } from '../store/rows.ts';
 import { requireContext } from './granted.ts';
-import type { HostParts } from './parts.ts';
+import type { HostParts, Published } from './parts.ts';
 
 export interface EventInput {
   /** One of the platform's event types. */
@@ -20,6 +20,8 @@ export interface EventInput {
   payload: Record<string, unknown>;
   /** Unique per context for seven days: the same body again gives the same id. */
   idempotencyKey?: string;
+  /** Events of one key reach each webhook one after the other, in the order they were published in. */
+  orderingKey?: string;
 }
 
 export const MOST_PAYLOAD_BYTES = 1024 * 1024;
@@ -32,9 +34,9 @@ const MOST_NAME_CHARACTERS = 512;
  *   idempotency_conflict (409)
  */
 export async function publish(inputs: EventInput[], parts: HostParts): Promise<string[]> {
-  const rows = toRows(inputs, parts);
-  const ids = await parts.store.events.publish(rows);
-  parts.wake();
+  const events = toEvents(inputs, parts);
+  const ids = await parts.store.events.publish(events.map(({ row }) => row));
+  parts.published(events);
   return ids;
 }
 
@@ -44,7 +46,8 @@ export function publishWithin(
   inputs: EventInput[],
   parts: HostParts,
 ): string[] {
-  return parts.store.events.publishWithin(transaction, toRows(inputs, parts));
+  const rows = toEvents(inputs, parts).map(({ row }) => row);
+  return parts.store.events.publishWithin(transaction, rows);
 }
 
 /** One event of a batch was refused, and so the batch. */
@@ -57,17 +60,17 @@ export class EventRefused extends MortiseError {
   }
 }
 
-function toRows(inputs: EventInput[], parts: HostParts): EventRow[] {
+function toEvents(inputs: EventInput[], parts: HostParts): Published[] {
   return inputs.map((input, index) => {
     try {
-      return toRow(input, parts);
+      return toEvent(input, parts);
     } catch (error) {
       throw error instanceof MortiseError ? new EventRefused(error, index) : error;
     }
   });
 }
 
-function toRow(input: EventInput, parts: HostParts): EventRow {
+function toEvent(input: EventInput, parts: HostParts): Published {
   const { platform, clock } = parts.settings;
   checkNames(input);
   const eventType = platform.events.get(input.type);
@@ -85,7 +88,8 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
   const payload = Buffer.from(text);
   if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
   // What is stored is judged, not the caller's object: a Date is a string by then.
-  if (!eventType.fits(JSON.parse(text))) {
+  const stored: unknown = JSON.parse(text);
+  if (!eventType.fits(stored)) {
     const faults = (eventType.fits.errors ?? []).map((error) => ({
       code: 'payload_invalid',
       message: `${error.instancePath || 'The payload'} ${error.message}.`,
@@ -103,12 +107,15 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
   const now = clock.now();
   const resource = input.resource ?? null;
   const actor = input.actor ?? null;
-  return {
-    id: newId(),
+  const orderingKey = input.orderingKey ?? null;
+  const row: EventRow = {
+    id: newId(now),
     type: input.type,
     context,
     resource,
     actor,
+    orderingKey,
+    traceId: null,
     payload,
     createdAt: now,
     idempotency:
@@ -120,9 +127,10 @@ function toRow(input: EventInput, parts: HostParts): EventRow {
             expiresAt: now + IDEMPOTENCY_MS,
           },
   };
+  return { row, payload: stored };
 }
 
-const NAMES = ['type', 'context', 'resource', 'actor', 'idempotencyKey'] as const;
+const NAMES = ['type', 'context', 'resource', 'actor', 'idempotencyKey', 'orderingKey'] as const;
 
 function checkNames(input: EventInput): void {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {

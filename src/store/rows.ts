@@ -89,6 +89,8 @@ export interface WebhookRow {
   url: string;
   since: number;
   until: number | null;
+  /** The add-on answered 410: nothing is sent there until it is installed again or recovered. */
+  offSince: number | null;
 }
 
 /** One event type that one webhook is told of under the present grant. */
@@ -145,6 +147,10 @@ export interface EventRow {
   context: string;
   resource: string | null;
   actor: string | null;
+  /** Events of one key reach each webhook in the order they were published in. */
+  orderingKey: string | null;
+  /** W3C trace id, 32 hex digits. */
+  traceId: string | null;
   payload: Buffer;
   createdAt: number;
   idempotency: { key: string; bodyHash: Buffer; expiresAt: number } | null;
@@ -154,21 +160,49 @@ export interface OwedDelivery {
   id: string;
   installationId: string;
   webhookId: string;
+  /** Orders events, and finds this one. */
+  eventSeq: number;
   eventId: string;
   eventType: string;
   eventAt: number;
+  orderingKey: string | null;
+  /** The replay that owes it again. */
+  replayId: string | null;
   /** Attempts made so far. */
   attempts: number;
   dueAt: number;
-  createdAt: number;
   expiresAt: number;
 }
 
-export interface DeliveryForAttempt {
-  event: EventRow;
+/** What one chunk of fan-out has made. */
+export interface FannedOut {
+  owed: OwedDelivery[];
+  /** Events that were looked at: 0 when none is waiting. */
+  events: number;
+}
+
+/** Whom a delivery is for, as things stand. */
+export interface Recipient {
   installation: InstallationRow;
   grant: GrantRow | undefined;
-  webhook: WebhookRow;
+  /** By id, also those that have ended. */
+  webhooks: Map<string, WebhookRow>;
+}
+
+/** How an installation's endpoint fares; all of it null and 0 when it is well. */
+export interface LaneState {
+  installationId: string;
+  /** In a row. */
+  failures: number;
+  failingSince: number | null;
+  /** Probes in a row that failed while the breaker was open. */
+  probes: number;
+  /** The breaker: nothing but a probe goes out, and not before this. */
+  openUntil: number | null;
+  /** The endpoint asked for silence until then (Retry-After). */
+  silentUntil: number | null;
+  /** No success for days: probed, and healed by the first. */
+  pausedAt: number | null;
 }
 
 export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'dropped';
@@ -176,6 +210,8 @@ export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'd
 /** What came of one attempt. A delivery that the gate dropped has one numbered 0. */
 export interface AttemptRecord {
   delivery: OwedDelivery;
+  /** A probe of an open breaker: its failure is in the log, and uses up no attempt. */
+  isProbe?: boolean;
   number: number;
   at: number;
   durationMs: number;
@@ -212,10 +248,17 @@ export interface Delivery {
   nextAttemptAt: number | null;
   endedAt: number | null;
   withheld: Withheld[];
+  /** The replay that owes it again, or that ended it last. */
+  replayId: string | null;
 }
 
+/** One attempt as it is kept. */
+export type LoggedAttempt = Omit<AttemptRecord, 'delivery' | 'isProbe'> & {
+  replayId: string | null;
+};
+
 export interface DeliveryView extends Delivery {
-  log: Omit<AttemptRecord, 'delivery'>[];
+  log: LoggedAttempt[];
 }
 
 export interface DeliveryFilter {
@@ -232,7 +275,14 @@ export interface Page<T> {
   next: string | null;
 }
 
-export type CallKind = 'installed' | 'uninstalled' | 'enabled' | 'disabled' | 'scopesChanged';
+export type CallKind =
+  | 'installed'
+  | 'uninstalled'
+  | 'enabled'
+  | 'disabled'
+  | 'scopesChanged'
+  | 'webhooksPaused'
+  | 'webhooksResumed';
 
 export interface LifecycleCall {
   id: string;

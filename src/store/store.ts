@@ -32,19 +32,21 @@ import type {
   ClientRow,
   Delivery,
   DeliveryFilter,
-  DeliveryForAttempt,
   DeliveryView,
   EventRow,
   ExchangeRecord,
+  FannedOut,
   GrantRow,
   HandshakeProposal,
   HandshakeRow,
   InstallationRow,
   InstallationState,
   InstallKeyRow,
+  LaneState,
   LifecycleCall,
   OwedDelivery,
   Page,
+  Recipient,
   Subscription,
   TokenCheck,
   WebhookRow,
@@ -299,34 +301,53 @@ export interface EventStore {
    */
   publishWithin(transaction: unknown, events: EventRow[]): string[];
   find(id: string): Promise<EventRow | undefined>;
+  /** The event of a delivery; undefined when it is past retention. */
+  findOwed(delivery: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>): Promise<EventRow | undefined>;
   /**
    * Turns published events into deliveries, found by the presence of outbox rows.
    * @param expiresAfterMs how long a delivery is owed.
    */
-  fanOut(
-    limit: number,
-    now: number,
-    expiresAfterMs: number,
-  ): Promise<{ installations: string[]; events: number }>;
+  fanOut(limit: number, now: number, expiresAfterMs: number): Promise<FannedOut>;
 }
 
 export interface DeliveryStore {
-  /** Every installation that is owed something, with the earliest time something is due. */
-  lanes(): Promise<{ installationId: string; dueAt: number }[]>;
-  /** The head of one installation's queue: what is due, oldest first, and when the next one is. */
+  /** Every installation that is owed something, with the earliest time something is due, and how its endpoint fares. */
+  lanes(): Promise<{ installationId: string; dueAt: number; state: LaneState | undefined }[]>;
+  /**
+   * The head of one installation's queue: what is due, oldest first, and when the next one is. Of the events of one
+   * order only the first that is owed.
+   */
   window(
     installationId: string,
     now: number,
     limit: number,
   ): Promise<{ due: OwedDelivery[]; nextDueAt: number | undefined }>;
-  /** Event, webhook, installation and grant as they are at this moment. */
-  forAttempt(owed: OwedDelivery): Promise<DeliveryForAttempt | undefined>;
+  /** Installation, grant and webhooks as they are at this moment. */
+  recipient(installationId: string): Promise<Recipient | undefined>;
   /** Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. */
   isCurrent(installationId: string, epoch: number): boolean;
   /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
-  record(attempts: AttemptRecord[]): Promise<void>;
+  record(results: Results): Promise<void>;
+  /**
+   * Ends up to `limit` deliveries of an installation without sending them, each with an attempt numbered 0: all, or
+   * those that expired before `expiredBefore`. @returns how many
+   */
+  endUnsent(
+    installationId: string,
+    because: { reason: string; message: string; at: number; expiredBefore?: number },
+    limit: number,
+  ): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
+}
+
+/** What is recorded in one transaction. */
+export interface Results {
+  attempts: AttemptRecord[];
+  /** How these endpoints fare now. */
+  lanes?: LaneState[];
+  /** Lifecycle calls that tell add-ons of it. */
+  calls?: LifecycleCall[];
 }
 
 export interface EngineStore {
@@ -334,4 +355,6 @@ export interface EngineStore {
   tryLock(): { release(): void } | undefined;
   /** Whether another connection has committed since the last call; costs about a microsecond. */
   hasForeignChanges(): boolean;
+  /** Makes room for what comes in the next day, and lets go of whole days that are past retention. */
+  turnDays(now: number, retention: { events: number; attempts: number }): Promise<void>;
 }

@@ -2,151 +2,187 @@
 // nothing leaves if what the gate saw has changed by the time there is a socket.
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { Outbound } from '../core/outbound.ts';
-import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
-import { redact } from '../platform/redact.ts';
-import { acknowledgedSecrets } from '../store/installation-secrets.ts';
-import type { AttemptRecord, DeliveryForAttempt, OwedDelivery, Withheld } from '../store/rows.ts';
+import type { AttemptRecord, EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
-import { envelope } from './envelope.ts';
-import { decideGate } from './gate.ts';
+import { decideGate, type GateDecision } from './gate.ts';
 import { decideOutcome } from './outcome.ts';
+import type { Body, Payloads } from './payloads.ts';
+import type { KnownRecipient, Recipients } from './recipients.ts';
 import { signatureHeaders } from './sign.ts';
 
 export interface AttemptParts {
   deliveries: DeliveryStore;
+  recipients: Recipients;
+  payloads: Payloads;
   platform: Platform;
   outbound: Outbound;
-  box: SecretBox;
   clock: Clock;
   random: () => number;
-  /** Fields the payload schema does not name: counted, and said once. */
-  onUndeclared: (eventType: string, pointers: string[]) => void;
 }
 
 export interface Attempted {
   record: AttemptRecord;
+  /** Of what was sent; 0 if nothing was. */
+  bytes: number;
   silentUntil: number | null;
+  /** The gate refuses everything that is owed to this installation. */
+  refusal: { reason: string; message: string } | undefined;
 }
 
 const ANSWER_BYTES = 64 * 1024;
 /** What the gate sees may change while a connection is made; not this often. */
 const MOST_LOOKS = 5;
 
-export async function attempt(delivery: OwedDelivery, parts: AttemptParts): Promise<Attempted> {
-  if (parts.clock.now() > delivery.expiresAt) {
-    return dropped(delivery, parts, 'expired', 'It was owed for too long.');
+/** @param isProbe of an open breaker: a failure uses up no attempt. */
+export async function attempt(
+  delivery: OwedDelivery,
+  isProbe: boolean,
+  parts: AttemptParts,
+): Promise<Attempted> {
+  const { deliveries, recipients, payloads, platform, clock } = parts;
+  if (clock.now() > delivery.expiresAt) {
+    return dropped(delivery, parts, { reason: 'expired', message: EXPIRED });
   }
-  for (let look = 1; ; look++) {
-    const facts = await parts.deliveries.forAttempt(delivery);
-    if (!facts)
-      return dropped(delivery, parts, 'event_expired', 'The event is past its retention.');
-    const gate = decideGate(facts, parts.platform);
-    if (!gate.ok) return dropped(delivery, parts, gate.reason, gate.message, facts.webhook.url);
-    const secrets = acknowledgedSecrets(parts.box, facts.installation);
-    if (!secrets)
-      return dropped(delivery, parts, 'not_installed', 'The installation shares no secret.');
+  const event = await payloads.event(delivery);
+  if (!event) {
+    const message = 'The event is past its retention.';
+    return dropped(delivery, parts, { reason: 'event_expired', message });
+  }
+  let recipient = recipients.known(delivery.installationId);
+  for (let look = 1; look <= MOST_LOOKS; look++) {
+    let gate = recipient && decideGate(event, recipient, delivery.webhookId, platform);
+    // A refusal must not rest on what was kept.
+    if (!recipient || !gate?.ok || !recipient.secrets) {
+      recipient = await recipients.look(delivery.installationId);
+      gate = recipient && decideGate(event, recipient, delivery.webhookId, platform);
+    }
+    if (!recipient || !gate) return dropped(delivery, parts, NOT_INSTALLED);
+    if (!gate.ok) return dropped(delivery, parts, gate);
+    if (!recipient.secrets) return dropped(delivery, parts, NOT_INSTALLED);
 
-    const { payload, withheld, undeclared } = redact(
-      JSON.parse(facts.event.payload.toString('utf8')),
-      gate.eventType.fields,
-      parts.platform.scopes.closure(gate.scopes),
-    );
-    if (undeclared.length > 0) parts.onUndeclared(facts.event.type, undeclared);
-    const body = envelope(parts.platform.body, facts.event, payload);
-    const now = parts.clock.now();
+    const body = payloads.body(event, recipient);
+    const { installation } = recipient;
+    const now = clock.now();
     const number = delivery.attempts + 1;
     const answer = await parts.outbound.send({
       method: 'POST',
-      url: facts.webhook.url,
-      headers: {
-        ...plainHeaders(facts, delivery, number, withheld),
-        ...signatureHeaders(
-          {
-            deliveryId: delivery.id,
-            url: facts.webhook.url,
-            addonBaseUrl: facts.installation.baseUrl!,
-            clientKey: facts.installation.clientKey,
-            body,
-            secrets,
-            now,
-          },
-          parts.platform.signatures,
-        ),
-      },
-      body,
+      url: gate.webhook.url,
+      headers: headersOf({ event, delivery, number, now, body, recipient, gate }, platform),
+      body: body.bytes,
       maxBytes: ANSWER_BYTES,
-      mayStart: () => parts.deliveries.isCurrent(facts.installation.id, facts.installation.epoch),
+      mayStart: () => deliveries.isCurrent(installation.id, installation.epoch),
     });
     if (answer.kind === 'withheld') {
-      if (look < MOST_LOOKS) continue;
-      return dropped(
-        delivery,
-        parts,
-        'not_installed',
-        'The installation kept changing while it was being called.',
-      );
+      recipient = undefined;
+      continue;
     }
+    const { shared, webhook } = recipient.secrets;
     const { silentUntil, ...outcome } = decideOutcome(answer, {
-      secrets: [secrets.shared, secrets.webhook],
+      secrets: [shared, webhook],
       number,
-      now: parts.clock.now(),
+      isProbe,
+      now: clock.now(),
       expiresAt: delivery.expiresAt,
       random: parts.random(),
     });
+    const { url } = gate.webhook;
     return {
-      record: { delivery, number, at: now, url: facts.webhook.url, withheld, ...outcome },
+      record: { delivery, isProbe, number, at: now, url, withheld: body.withheld, ...outcome },
+      bytes: body.bytes.length,
       silentUntil,
+      refusal: undefined,
     };
   }
+  const message = 'The installation kept changing while it was being called.';
+  return dropped(delivery, parts, { reason: 'not_installed', message });
 }
+
+export const EXPIRED = 'It was owed for too long.';
+const NOT_INSTALLED = {
+  reason: 'not_installed',
+  message: 'The installation shares no secret.',
+};
 
 /** Kept as an attempt numbered 0: nothing was sent. */
 function dropped(
   delivery: OwedDelivery,
-  parts: AttemptParts,
-  reason: string,
-  message: string,
-  url = '',
+  { clock }: AttemptParts,
+  because: { reason: string; message: string; isForAll?: boolean },
 ): Attempted {
+  const { reason, message } = because;
   return {
     record: {
       delivery,
       number: 0,
-      at: parts.clock.now(),
+      at: clock.now(),
       durationMs: 0,
       outcome: 'dropped',
       status: null,
       reason,
       message,
       responseExcerpt: null,
-      url,
+      url: '',
       withheld: [],
       nextDueAt: null,
     },
+    bytes: 0,
     silentUntil: null,
+    refusal: because.isForAll ? { reason, message } : undefined,
   };
 }
 
-/** Bitbucket's headers, and what was withheld. */
-function plainHeaders(
-  { event, webhook }: DeliveryForAttempt,
-  delivery: OwedDelivery,
-  number: number,
-  withheld: Withheld[],
+interface ToSend {
+  event: EventRow;
+  delivery: OwedDelivery;
+  number: number;
+  now: number;
+  body: Body;
+  recipient: KnownRecipient;
+  gate: GateDecision & { ok: true };
+}
+
+/** Bitbucket's headers, what was withheld, and the signatures. */
+function headersOf(
+  { event, delivery, number, now, body, recipient, gate }: ToSend,
+  platform: Platform,
 ): Record<string, string> {
-  return {
+  const { installation, secrets } = recipient;
+  const headers: Record<string, string> = {
     'content-type': 'application/json',
     'user-agent': 'Mortise-Webhooks/1',
     'x-event-key': event.type,
-    'x-event-time': new Date(event.createdAt).toUTCString(),
-    'x-hook-uuid': webhook.id,
+    'x-event-time': httpDate(event.createdAt),
+    'x-hook-uuid': gate.webhook.id,
     'x-request-uuid': delivery.id,
     'x-attempt-number': String(number),
     'mortise-event-id': event.id,
     'mortise-event-time': isoTime(event.createdAt),
-    ...(withheld.length > 0 && { 'mortise-withheld': describeWithheld(withheld) }),
   };
+  if (delivery.replayId !== null) headers['mortise-replay'] = delivery.replayId;
+  if (body.withheld.length > 0) headers['mortise-withheld'] = describeWithheld(body.withheld);
+  signatureHeaders(
+    {
+      deliveryId: delivery.id,
+      url: gate.webhook.url,
+      addonBaseUrl: installation.baseUrl!,
+      clientKey: installation.clientKey,
+      body: body.bytes,
+      secrets: secrets!,
+      now,
+    },
+    platform.signatures,
+    headers,
+  );
+  return headers;
+}
+
+let lastDate = { second: 0, text: '' };
+
+function httpDate(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  if (second !== lastDate.second) lastDate = { second, text: new Date(ms).toUTCString() };
+  return lastDate.text;
 }
 
 const WITHHELD_HEADER_CHARACTERS = 1_000;

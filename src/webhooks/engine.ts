@@ -1,64 +1,119 @@
-// The only loop: events become deliveries, lanes take turns, attempts run, results are recorded. Everything
-// it needs to go on is in the store, so it may be killed anywhere.
+// The only loop: events become deliveries, lanes take turns, attempts run, results are recorded. Everything it needs
+// to go on is in the store, so it may be killed anywhere.
+import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import type { AttemptRecord, OwedDelivery } from '../store/rows.ts';
+import type { Outbound } from '../core/outbound.ts';
+import type { SecretBox } from '../core/secret-box.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { EventRow, LaneState, LifecycleCall, OwedDelivery } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
-import { type AttemptParts, attempt } from './attempt.ts';
-import { Lane } from './lane.ts';
+import { type Attempted, attempt, EXPIRED } from './attempt.ts';
+import { Endpoint } from './endpoint.ts';
+import { blockedUntil, type Change, fail, isWell, silence, succeed } from './health.ts';
+import { Lane, SLOW_MS } from './lane.ts';
+import { Payloads } from './payloads.ts';
+import { Recipients } from './recipients.ts';
 import { Recorder } from './recorder.ts';
+import { Slots, type Standing } from './slots.ts';
+import { Timeline } from './timeline.ts';
 
-export interface EngineParts extends AttemptParts {
+export interface EngineParts {
   store: Pick<Store, 'events' | 'deliveries'>;
+  platform: Platform;
+  outbound: Outbound;
+  box: SecretBox;
+  clock: Clock;
+  random: () => number;
   log: Logger;
+  /** Fields the payload schema does not name: counted, and said once. */
+  onUndeclared: (eventType: string, pointers: string[]) => void;
+  /** The lifecycle call that tells an add-on that its webhooks are paused or resumed, if it wants to know. */
+  notice: (
+    installationId: string,
+    kind: 'webhooksPaused' | 'webhooksResumed',
+  ) => Promise<LifecycleCall | undefined>;
 }
 
-/** Attempts under way at once. */
-const CONCURRENCY = 64;
-const EVENTS_PER_PASS = 64;
+const EVENTS_PER_PASS = 256;
 /** How long a delivery is owed. */
 export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 const RETRY_MS = 1_000;
 const LONGEST_SLEEP_MS = 60_000;
+/** How many are ended unsent in one transaction. */
+const ENDED_PER_CHUNK = 500;
+const STANDINGS = ['well', 'untried', 'troubled'] as const;
 
 export class Engine {
   readonly #parts: EngineParts;
   readonly #lanes = new Map<string, Lane>();
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #slots = new Slots();
+  readonly #ready: Record<Standing, Lane[]> = { well: [], untried: [], troubled: [] };
+  /** Lanes that have work, and whose origin has no room. */
+  readonly #crowded = new Map<Endpoint, Set<Lane>>();
+  readonly #later = new Timeline<Lane>();
   readonly #recorder: Recorder;
-  #underWay = 0;
+  readonly #recipients: Recipients;
+  readonly #payloads: Payloads;
   #mayHaveEvents = true;
+  #isFanningOut = false;
   #isOpen = false;
-  #isTurning = false;
-  #isWanted = false;
+  #isPumpWanted = false;
   #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #watch: NodeJS.Timeout | undefined;
+  #busy = 0;
   #idle: (() => void)[] = [];
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#recorder = new Recorder(parts.store.deliveries, parts.log, (records) =>
-      this.#recorded(records),
-    );
+    const { store, platform, box, log, onUndeclared } = parts;
+    this.#recipients = new Recipients({ deliveries: store.deliveries, box, platform });
+    this.#payloads = new Payloads({ events: store.events, platform, onUndeclared });
+    this.#recorder = new Recorder(store.deliveries, log, (attempts) => this.#recorded(attempts));
   }
 
   /** Finds by their presence what an earlier process left. */
   async start(): Promise<void> {
-    for (const { installationId, dueAt } of await this.#parts.store.deliveries.lanes()) {
-      this.#lanes.set(installationId, new Lane(installationId, dueAt));
+    for (const { installationId, dueAt, state } of await this.#parts.store.deliveries.lanes()) {
+      const lane = new Lane(installationId, state);
+      this.#lanes.set(installationId, lane);
+      lane.expect(dueAt);
+      this.#arrange(lane);
     }
     this.#isOpen = true;
+    this.#watch = setInterval(() => this.#lookForSlowOnes(), SLOW_MS / 4);
+    this.#watch.unref();
     this.wake();
   }
 
   /** Events may have been published, or what is owed may have changed. */
   wake(): void {
     this.#mayHaveEvents = true;
-    this.#turn();
+    void this.#fanOut();
+    this.#pump();
+  }
+
+  /** What was just published need not be read again. */
+  remember(event: EventRow, payload: unknown): void {
+    if (this.#isOpen) this.#payloads.remember(event, payload);
+  }
+
+  /** Something was made due for this installation by others, or what kept it from being sent is gone. */
+  expect(installationId: string, state?: LaneState): void {
+    const lane = this.#laneOf(installationId);
+    if (state) Object.assign(lane.state, state);
+    lane.expect(this.#parts.clock.now());
+    this.#arrange(lane);
+    this.#pump();
   }
 
   /** Lets attempts under way end, and records them. */
   async stop(): Promise<void> {
     this.#isOpen = false;
     clearTimeout(this.#timer);
-    while (this.#isTurning || this.#underWay > 0) {
+    clearInterval(this.#watch);
+    while (this.#isFanningOut || this.#busy > 0) {
       await new Promise<void>((resolve) => {
         this.#idle.push(resolve);
       });
@@ -66,148 +121,362 @@ export class Engine {
     await this.#recorder.drain();
   }
 
-  /** One turn at a time; asked for again while turning, it turns once more. */
-  #turn(): void {
-    this.#isWanted = true;
-    if (this.#isTurning || !this.#isOpen) return;
-    this.#isTurning = true;
-    void this.#turns().finally(() => {
-      this.#isTurning = false;
-      this.#tellIdle();
-    });
-  }
-
-  async #turns(): Promise<void> {
-    while (this.#isWanted && this.#isOpen) {
-      this.#isWanted = false;
-      try {
-        if (this.#mayHaveEvents) await this.#fanOut();
-        await this.#startAttempts();
-        this.#sleep();
-      } catch (error) {
-        this.#parts.log.error(
-          { err: error },
-          'the delivery engine could not read its store; trying again',
-        );
-        this.#wakeIn(RETRY_MS);
+  /** One pass at a time. Passes share the commits of whatever else is written meanwhile. */
+  async #fanOut(): Promise<void> {
+    if (this.#isFanningOut) return;
+    this.#isFanningOut = true;
+    const { store, clock, log } = this.#parts;
+    try {
+      while (this.#isOpen && this.#mayHaveEvents && !this.#recorder.isFailing) {
+        this.#mayHaveEvents = false;
+        const now = clock.now();
+        const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
+        if (pass.events > 0) this.#mayHaveEvents = true;
+        for (const delivery of pass.owed) this.#laneOf(delivery.installationId).hand(delivery);
+        for (const { installationId } of pass.owed) this.#arrange(this.#laneOf(installationId));
+        this.#pump();
       }
+    } catch (error) {
+      log.error({ err: error }, 'events could not be fanned out; trying again');
+      this.#mayHaveEvents = true;
+      this.#wakeAt(clock.now() + RETRY_MS);
+    } finally {
+      this.#isFanningOut = false;
+      this.#tellIdle();
     }
   }
 
-  async #fanOut(): Promise<void> {
-    const now = this.#parts.clock.now();
-    const { events, installations } = await this.#parts.store.events.fanOut(
-      EVENTS_PER_PASS,
-      now,
-      DELIVERY_LIFETIME_MS,
-    );
-    for (const id of installations) this.#laneOf(id, now).expect(now);
-    this.#mayHaveEvents = events > 0;
-    // Sending comes between two passes: a flood of events must not hold up what is owed already.
-    if (events > 0) this.#isWanted = true;
-  }
-
-  #laneOf(installationId: string, dueAt: number): Lane {
+  #laneOf(installationId: string): Lane {
     let lane = this.#lanes.get(installationId);
     if (!lane) {
-      lane = new Lane(installationId, dueAt);
+      lane = new Lane(installationId);
       this.#lanes.set(installationId, lane);
     }
     return lane;
   }
 
-  /** Lanes take turns, one delivery each, until the slots are full or nobody has anything due. */
-  async #startAttempts(): Promise<void> {
+  /** Puts a lane where it belongs: in line for its turn, on the timeline, beside its full origin, or nowhere. */
+  #arrange(lane: Lane): void {
+    if (lane.queuedAs !== undefined || lane.isRefilling) return;
     const now = this.#parts.clock.now();
-    let someoneHadWork = true;
-    while (someoneHadWork && this.#hasRoom()) {
-      someoneHadWork = false;
-      for (const lane of [...this.#lanes.values()]) {
-        if (!this.#hasRoom()) break;
-        if (!lane.canTake(now)) continue;
-        if (lane.needsRefill) {
-          const { due, nextDueAt } = await this.#parts.store.deliveries.window(
-            lane.installationId,
-            now,
-            lane.refillLimit,
-          );
-          lane.refill(due, nextDueAt);
-        }
-        const delivery = lane.take();
-        if (delivery) {
-          someoneHadWork = true;
-          void this.#attempt(lane, delivery);
-        } else if (lane.isEmpty) {
-          this.#lanes.delete(lane.installationId);
-        }
+    const at = lane.readyAt(now);
+    if (at === undefined) {
+      if (lane.isEmpty && isWell(lane.state)) this.#lanes.delete(lane.installationId);
+      return;
+    }
+    if (at > now) {
+      this.#later.add(at, lane);
+      this.#wakeAt(at);
+      return;
+    }
+    if (lane.isProbing && lane.underWay > 0) return;
+    if (lane.endpoint && !lane.endpoint.hasRoom) {
+      let waiting = this.#crowded.get(lane.endpoint);
+      if (!waiting) {
+        waiting = new Set();
+        this.#crowded.set(lane.endpoint, waiting);
+      }
+      waiting.add(lane);
+      return;
+    }
+    lane.queuedAs = lane.standing;
+    this.#ready[lane.standing].push(lane);
+  }
+
+  /** Once per turn of the event loop, however often it is asked for. */
+  #pump(): void {
+    if (this.#isPumpWanted || !this.#isOpen) return;
+    this.#isPumpWanted = true;
+    queueMicrotask(() => {
+      this.#isPumpWanted = false;
+      this.#serve();
+    });
+  }
+
+  #serve(): void {
+    if (!this.#isOpen || this.#recorder.isFailing) return;
+    const now = this.#parts.clock.now();
+    for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
+      if (this.#lanes.get(lane.installationId) === lane) this.#arrange(lane);
+    }
+    for (const standing of STANDINGS) {
+      const line = this.#ready[standing];
+      // Those that come back into line during this pass have had their turn.
+      for (let turns = line.length; turns > 0 || line.length > 0; turns--) {
+        if (line.length === 0 || !this.#slots.mayTake(standing)) break;
+        const lane = line.shift()!;
+        lane.queuedAs = undefined;
+        this.#serveLane(lane, now);
       }
     }
-    this.#rotate();
+    this.#sleep();
   }
 
-  #hasRoom(): boolean {
-    return this.#isOpen && !this.#recorder.isFailing && this.#underWay < CONCURRENCY;
+  #serveLane(lane: Lane, now: number): void {
+    lane.beginTurn();
+    while (lane.hasCredit && this.#mayStart(lane)) {
+      if (lane.needsRefill(now)) {
+        void this.#refill(lane, now);
+        return;
+      }
+      const isProbe = lane.isProbing;
+      const delivery = lane.take(now);
+      if (!delivery) break;
+      void this.#attempt(lane, delivery, isProbe);
+      if (isProbe) break;
+    }
+    // Without a slot for it now, it is arranged again when one of its own comes back.
+    if (lane.underWay === 0 || this.#slots.laneMayTake(lane.underWay)) this.#arrange(lane);
   }
 
-  /** Whoever was first this time is last the next. */
-  #rotate(): void {
-    const first = this.#lanes.entries().next().value;
-    if (!first || this.#lanes.size < 2) return;
-    this.#lanes.delete(first[0]);
-    this.#lanes.set(first[0], first[1]);
+  #mayStart(lane: Lane): boolean {
+    if (lane.isProbing && lane.underWay > 0) return false;
+    if ((blockedUntil(lane.state) ?? 0) > this.#parts.clock.now()) return false;
+    return (
+      this.#slots.mayTake(lane.standing) &&
+      this.#slots.laneMayTake(lane.underWay) &&
+      (lane.endpoint?.hasRoom ?? true)
+    );
   }
 
-  async #attempt(lane: Lane, delivery: OwedDelivery): Promise<void> {
-    this.#underWay++;
+  async #refill(lane: Lane, now: number): Promise<void> {
+    const { store, log, clock } = this.#parts;
+    const { installationId } = lane;
+    lane.beginRefill();
+    this.#busy++;
     try {
-      const { record, silentUntil } = await attempt(delivery, this.#parts);
-      if (silentUntil !== null) lane.silentUntil = Math.max(lane.silentUntil, silentUntil);
-      this.#recorder.add(record);
+      const { due, nextDueAt } = await store.deliveries.window(
+        installationId,
+        now,
+        lane.refillLimit,
+      );
+      lane.refill(due, nextDueAt);
+    } catch (error) {
+      log.error({ err: error }, 'the delivery engine could not read its store; trying again');
+      lane.refillFailed(clock.now() + RETRY_MS);
+    } finally {
+      this.#busy--;
+    }
+    this.#arrange(lane);
+    this.#tellIdle();
+    this.#pump();
+  }
+
+  async #attempt(lane: Lane, delivery: OwedDelivery, isProbe: boolean): Promise<void> {
+    const { log, clock } = this.#parts;
+    this.#busy++;
+    this.#slots.take(lane.standing);
+    const endpoint = this.#endpointOf(lane);
+    if (endpoint) endpoint.underWay++;
+    try {
+      const attempted = await attempt(delivery, isProbe, {
+        ...this.#parts,
+        deliveries: this.#parts.store.deliveries,
+        recipients: this.#recipients,
+        payloads: this.#payloads,
+      });
+      this.#learn(lane, endpoint, attempted, isProbe);
+      lane.charge(attempted.bytes);
+      this.#recorder.add(attempted.record);
+      if (attempted.refusal) void this.#endUnsent(lane, attempted.refusal);
     } catch (error) {
       // A fault of the host, not of the add-on: no attempt is counted.
-      this.#parts.log.error(
-        { err: error, delivery: delivery.id },
-        'a delivery failed inside the host; trying again',
-      );
-      lane.release(delivery.id);
-      lane.expect(this.#parts.clock.now() + RETRY_MS);
+      const { id } = delivery;
+      log.error({ err: error, delivery: id }, 'a delivery failed inside the host; trying again');
+      lane.release(id);
+      lane.expect(clock.now() + RETRY_MS);
     } finally {
-      this.#underWay--;
+      lane.ended(delivery.id);
+      this.#slots.give(lane.standing);
+      if (endpoint) this.#leave(endpoint);
+      this.#busy--;
+      this.#stand(lane);
+      this.#arrange(lane);
       this.#tellIdle();
-      this.#turn();
+      this.#pump();
     }
   }
 
-  #recorded(records: AttemptRecord[]): void {
-    for (const { delivery, nextDueAt } of records) {
-      const lane = this.#lanes.get(delivery.installationId);
-      lane?.release(delivery.id);
-      if (nextDueAt !== null) this.#laneOf(delivery.installationId, nextDueAt).expect(nextDueAt);
-      else if (lane?.isEmpty) this.#lanes.delete(delivery.installationId);
+  #endpointOf(lane: Lane): Endpoint | undefined {
+    if (lane.endpoint) return lane.endpoint;
+    const baseUrl = this.#recipients.known(lane.installationId)?.installation.baseUrl;
+    if (!baseUrl) return undefined;
+    const { origin } = new URL(baseUrl);
+    let endpoint = this.#endpoints.get(origin);
+    if (!endpoint) {
+      endpoint = new Endpoint(origin);
+      this.#endpoints.set(origin, endpoint);
     }
-    this.#turn();
+    lane.endpoint = endpoint;
+    return endpoint;
+  }
+
+  #leave(endpoint: Endpoint): void {
+    endpoint.underWay--;
+    const waiting = this.#crowded.get(endpoint);
+    if (waiting && endpoint.hasRoom) {
+      this.#crowded.delete(endpoint);
+      for (const lane of waiting) this.#arrange(lane);
+    }
+    if (endpoint.isIdle && !this.#crowded.has(endpoint)) {
+      // Lanes that still point at it go on with it; new ones begin anew.
+      if (this.#endpoints.size > 1_000) this.#endpoints.delete(endpoint.origin);
+    }
+  }
+
+  /** What an answer says about the endpoint. */
+  #learn(
+    lane: Lane,
+    endpoint: Endpoint | undefined,
+    { record, silentUntil }: Attempted,
+    isProbe: boolean,
+  ): void {
+    if (record.outcome === 'dropped') return;
+    const changes: (Change | undefined)[] = [];
+    const hasAnsweredWell = record.outcome === 'delivered' || record.reason === 'gone';
+    if (hasAnsweredWell) {
+      const wasPaused = lane.state.pausedAt !== null;
+      changes.push(succeed(lane.state));
+      endpoint?.succeeded();
+      if (wasPaused) this.#tell(lane, 'webhooksResumed');
+    } else {
+      const now = this.#parts.clock.now();
+      const change = fail(lane.state, { now, isProbe, random: this.#parts.random() });
+      changes.push(change);
+      endpoint?.troubled(isOverload(record.status));
+      if (change === 'paused') this.#tell(lane, 'webhooksPaused');
+      if (change !== undefined) void this.#endExpired(lane);
+    }
+    if (silentUntil !== null) changes.push(silence(lane.state, silentUntil));
+    if (changes.some((change) => change !== undefined)) this.#recorder.note(lane.state);
+  }
+
+  #tell(lane: Lane, kind: 'webhooksPaused' | 'webhooksResumed'): void {
+    const { installationId, state } = lane;
+    const { log, notice } = this.#parts;
+    if (kind === 'webhooksPaused') {
+      const since = state.failingSince;
+      log.warn(
+        { installation: installationId, failures: state.failures, since },
+        'webhooks are paused: no success for days; probed every hour, resumed by the first success',
+      );
+    } else log.info({ installation: installationId }, 'webhooks are resumed');
+    void notice(installationId, kind)
+      .then((call) => call && this.#recorder.tell(call))
+      .catch((error: unknown) => log.error({ err: error }, 'the add-on could not be told'));
+  }
+
+  /** Where the lane stands with the bulkhead now. */
+  #stand(lane: Lane): void {
+    const standing = this.#standingOf(lane);
+    if (standing === lane.standing) return;
+    this.#slots.move(lane.underWay, lane.standing, standing);
+    lane.standing = standing;
+    // In line elsewhere: it changes lines when its turn comes.
+  }
+
+  #standingOf(lane: Lane): Standing {
+    if (lane.state.failures > 0 || lane.endpoint?.isDown) return 'troubled';
+    if (lane.isSlow(this.#parts.clock.now())) return 'troubled';
+    return lane.endpoint ? 'well' : 'untried';
+  }
+
+  #lookForSlowOnes(): void {
+    if (this.#slots.taken === 0) return;
+    const now = this.#parts.clock.now();
+    for (const lane of this.#lanes.values()) {
+      if (lane.underWay === 0 || !lane.isSlow(now)) continue;
+      if (lane.standing !== 'troubled') lane.endpoint?.troubled(true);
+      this.#stand(lane);
+    }
+    this.#pump();
+  }
+
+  /** Everything owed to an installation that may be told nothing ends, in chunks, without being looked at one by one. */
+  async #endUnsent(lane: Lane, because: { reason: string; message: string }): Promise<void> {
+    await this.#endInChunks(lane, because);
+  }
+
+  async #endExpired(lane: Lane): Promise<void> {
+    const expiredBefore = this.#parts.clock.now();
+    await this.#endInChunks(lane, { reason: 'expired', message: EXPIRED, expiredBefore });
+  }
+
+  async #endInChunks(
+    lane: Lane,
+    because: { reason: string; message: string; expiredBefore?: number },
+  ): Promise<void> {
+    const { store, clock, log } = this.#parts;
+    if (lane.isEnding) return;
+    lane.isEnding = true;
+    this.#busy++;
+    try {
+      lane.putBack(clock.now());
+      for (let ended = ENDED_PER_CHUNK; ended === ENDED_PER_CHUNK && this.#isOpen; ) {
+        ended = await store.deliveries.endUnsent(
+          lane.installationId,
+          { ...because, at: clock.now() },
+          ENDED_PER_CHUNK,
+        );
+      }
+    } catch (error) {
+      log.error({ err: error }, 'deliveries could not be ended; they are looked at one by one');
+    } finally {
+      lane.isEnding = false;
+      this.#busy--;
+      this.#arrange(lane);
+      this.#tellIdle();
+      this.#pump();
+    }
+  }
+
+  #recorded(
+    attempts: {
+      delivery: OwedDelivery;
+      nextDueAt: number | null;
+      isProbe?: boolean;
+      outcome: string;
+    }[],
+  ): void {
+    for (const { delivery, nextDueAt, outcome } of attempts) {
+      const lane = this.#laneOf(delivery.installationId);
+      lane.release(delivery.id);
+      if (nextDueAt !== null) lane.expect(nextDueAt);
+      // A probe that failed is still due; the next of an order is due now.
+      else if (outcome === 'retry' || delivery.orderingKey !== null)
+        lane.expect(this.#parts.clock.now());
+      this.#arrange(lane);
+    }
+    if (this.#mayHaveEvents) void this.#fanOut();
+    this.#pump();
   }
 
   #sleep(): void {
-    clearTimeout(this.#timer);
-    // Without room, an attempt that ends turns again.
-    if (!this.#hasRoom()) return;
-    const now = this.#parts.clock.now();
-    let earliest: number | undefined;
-    for (const lane of this.#lanes.values()) {
-      const at = lane.wakeAt(now);
-      if (at !== undefined) earliest = Math.min(earliest ?? at, at);
-    }
-    // What became due since the lanes were looked at is due at once, not never.
-    if (earliest !== undefined) this.#wakeIn(Math.max(earliest - now, 0));
+    const next = this.#later.nextAt;
+    if (next !== undefined) this.#wakeAt(next);
   }
 
-  #wakeIn(ms: number): void {
+  #wakeAt(at: number): void {
+    if (!this.#isOpen || at >= this.#timerAt) return;
     clearTimeout(this.#timer);
-    if (this.#isOpen) this.#timer = setTimeout(() => this.#turn(), Math.min(ms, LONGEST_SLEEP_MS));
+    this.#timerAt = at;
+    const ms = Math.min(Math.max(at - this.#parts.clock.now(), 0), LONGEST_SLEEP_MS);
+    this.#timer = setTimeout(() => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      if (this.#mayHaveEvents) void this.#fanOut();
+      this.#pump();
+      // The clock may have been set back meanwhile.
+      this.#sleep();
+    }, ms);
   }
 
   #tellIdle(): void {
+    if (this.#idle.length === 0) return;
     for (const tell of this.#idle.splice(0)) tell();
   }
+}
+
+/** Too much was asked of it, as far as can be told. */
+function isOverload(status: number | null): boolean {
+  return status === null || status === 429 || status >= 500;
 }

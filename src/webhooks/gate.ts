@@ -1,33 +1,41 @@
 // Asked when the request is about to get its socket: may this installation still be told? Pure. The
 // answer rests on rows read a moment ago; their epoch is compared again before the first byte.
 import type { EventType, Platform } from '../platform/platform.ts';
-import type { DeliveryForAttempt } from '../store/rows.ts';
+import type { EventRow, Recipient, WebhookRow } from '../store/rows.ts';
 
 export type DropReason =
   | 'uninstalled'
   | 'disabled'
   | 'not_installed'
   | 'webhook_removed'
+  | 'webhook_off'
   | 'before_installation'
   | 'event_type_unknown'
   | 'scope_not_granted'
   | 'resource_not_granted';
 
 export type GateDecision =
-  | { ok: true; eventType: EventType; scopes: string[] }
-  | { ok: false; reason: DropReason; message: string };
+  | { ok: true; eventType: EventType; webhook: WebhookRow }
+  /** `isForAll`: nothing else that is owed to this installation could pass either. */
+  | { ok: false; reason: DropReason; message: string; isForAll: boolean };
 
 export function decideGate(
-  { event, installation, grant, webhook }: DeliveryForAttempt,
+  event: EventRow,
+  { installation, grant, webhooks }: Recipient,
+  webhookId: string,
   platform: Platform,
 ): GateDecision {
   if (installation.state === 'uninstalled')
-    return drop('uninstalled', 'The add-on has been uninstalled.');
-  if (installation.state === 'disabled') return drop('disabled', 'The installation is disabled.');
+    return dropAll('uninstalled', 'The add-on has been uninstalled.');
+  if (installation.state === 'disabled')
+    return dropAll('disabled', 'The installation is disabled.');
   if (installation.state !== 'enabled' || !grant)
-    return drop('not_installed', 'The installation is not complete.');
-  if (webhook.until !== null)
+    return dropAll('not_installed', 'The installation is not complete.');
+  const webhook = webhooks.get(webhookId);
+  if (!webhook || webhook.until !== null)
     return drop('webhook_removed', 'The descriptor no longer declares this webhook.');
+  if (webhook.offSince !== null)
+    return drop('webhook_off', 'The add-on answered 410: it wants no more of this webhook.');
   if (event.createdAt < webhook.since) {
     return drop('before_installation', 'The event was published before this installation.');
   }
@@ -52,9 +60,13 @@ export function decideGate(
       `The grant does not cover the resource "${event.resource ?? 'none'}".`,
     );
   }
-  return { ok: true, eventType, scopes: grant.scopes };
+  return { ok: true, eventType, webhook };
 }
 
 function drop(reason: DropReason, message: string): GateDecision {
-  return { ok: false, reason, message };
+  return { ok: false, reason, message, isForAll: false };
+}
+
+function dropAll(reason: DropReason, message: string): GateDecision {
+  return { ok: false, reason, message, isForAll: true };
 }

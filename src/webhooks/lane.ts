@@ -1,42 +1,81 @@
-// One installation's queue, in memory: a small window of what is due, and what is under way. Memory grows
-// with the number of lanes that have work, not with the backlog.
-import type { OwedDelivery } from '../store/rows.ts';
+// One installation's queue, in memory: a small window of what is due, what is under way, and how its endpoint fares.
+// Memory grows with the number of lanes that have work, not with the backlog.
+import type { LaneState, OwedDelivery } from '../store/rows.ts';
+import type { Endpoint } from './endpoint.ts';
+import { blockedUntil, wellLane } from './health.ts';
+import type { Standing } from './slots.ts';
 
-/** How many of one installation's deliveries are under way at most: a hung add-on delays itself alone. */
-export const LANE_CONCURRENCY = 4;
-export const LANE_WINDOW = 32;
+export const LANE_WINDOW = 64;
+/** An attempt that has not ended by then makes its lane a slow one. */
+export const SLOW_MS = 1_000;
+/** What one lane may spend in its turn: first attempts cost 1 and more by size, retries and replays four times that. */
+const QUANTUM = 8;
+const SECOND_CLASS = 4;
+const COST_BYTES = 64 * 1024;
 
 export class Lane {
   readonly installationId: string;
-  /** When something is due; undefined when nothing is known to be. */
-  dueAt: number | undefined;
-  /** The endpoint asked for silence until then. */
-  silentUntil = 0;
+  readonly state: LaneState;
+  /** Known once something was sent there. */
+  endpoint: Endpoint | undefined;
+  standing: Standing = 'untried';
+  /** Where the lane waits for its turn, if it does. */
+  queuedAs: Standing | undefined;
+  isRefilling = false;
+  /** What is owed is being ended in chunks. */
+  isEnding = false;
+  /** When something in the table is due that is not in the window; undefined when nothing is known to be. */
+  #dueAt: number | undefined;
   #window: OwedDelivery[] = [];
   /** Taken and not recorded yet: still in the table, so a refill must leave them out. */
   readonly #taken = new Set<string>();
+  readonly #startedAt = new Map<string, number>();
+  /** Recorded while the table was being read: what was read of them is of before. */
+  readonly #goneMeanwhile = new Set<string>();
+  #credit = 0;
 
-  constructor(installationId: string, dueAt: number) {
+  constructor(installationId: string, state: LaneState = wellLane(installationId)) {
     this.installationId = installationId;
-    this.dueAt = dueAt;
+    this.state = state;
+    if (state.failures > 0) this.standing = 'troubled';
   }
 
-  /** Something became due. */
-  expect(at: number): void {
-    this.dueAt = this.dueAt === undefined ? at : Math.min(this.dueAt, at);
-  }
-
-  canTake(now: number): boolean {
-    if (this.silentUntil > now || this.#taken.size >= LANE_CONCURRENCY) return false;
-    return this.#window.length > 0 || (this.dueAt !== undefined && this.dueAt <= now);
+  get underWay(): number {
+    return this.#startedAt.size;
   }
 
   get isEmpty(): boolean {
-    return this.#window.length === 0 && this.#taken.size === 0 && this.dueAt === undefined;
+    return (
+      this.#window.length === 0 &&
+      this.#taken.size === 0 &&
+      this.#dueAt === undefined &&
+      !this.isRefilling
+    );
   }
 
-  get needsRefill(): boolean {
-    return this.#window.length === 0;
+  /** Something in the table becomes due. */
+  expect(at: number): void {
+    this.#dueAt = this.#dueAt === undefined ? at : Math.min(this.#dueAt, at);
+  }
+
+  /** Owed since a moment ago. Kept in hand if there is room and nothing older waits in the table. */
+  hand(delivery: OwedDelivery): void {
+    const isBehind = this.#dueAt !== undefined && this.#dueAt <= delivery.dueAt;
+    // Whether an earlier one of its order is owed, only the table knows.
+    if (isBehind || this.#window.length >= LANE_WINDOW || delivery.orderingKey !== null)
+      this.expect(delivery.dueAt);
+    else this.#window.push(delivery);
+  }
+
+  /** When the next may be taken; undefined: nothing is owed. */
+  readyAt(now: number): number | undefined {
+    const due = this.#window.length > 0 ? now : this.#dueAt;
+    if (due === undefined) return undefined;
+    return Math.max(due, blockedUntil(this.state) ?? 0);
+  }
+
+  needsRefill(now: number): boolean {
+    return this.#window.length === 0 && this.#dueAt !== undefined && this.#dueAt <= now;
   }
 
   /** Rows to ask the store for: those taken come back with the others. */
@@ -44,26 +83,83 @@ export class Lane {
     return LANE_WINDOW + this.#taken.size;
   }
 
-  refill(rows: OwedDelivery[], nextDueAt: number | undefined): void {
-    this.#window = rows.filter((row) => !this.#taken.has(row.id));
-    this.dueAt = nextDueAt;
+  /** The table is being read; what becomes due meanwhile is expected anew. */
+  beginRefill(): void {
+    this.isRefilling = true;
+    this.#dueAt = undefined;
+    this.#goneMeanwhile.clear();
   }
 
-  take(): OwedDelivery | undefined {
+  refill(rows: OwedDelivery[], nextDueAt: number | undefined): void {
+    this.isRefilling = false;
+    const inHand = new Set(this.#window.map(({ id }) => id));
+    for (const row of rows) {
+      const isKnown =
+        this.#taken.has(row.id) || inHand.has(row.id) || this.#goneMeanwhile.has(row.id);
+      if (!isKnown) this.#window.push(row);
+    }
+    if (nextDueAt !== undefined) this.expect(nextDueAt);
+  }
+
+  /** It could not be read. */
+  refillFailed(now: number): void {
+    this.isRefilling = false;
+    this.expect(now);
+  }
+
+  /** A turn begins: deficit round robin, paid after the fact, since a payload's size is known when it is read. */
+  beginTurn(): void {
+    this.#credit = Math.min(this.#credit + QUANTUM, QUANTUM);
+  }
+
+  get hasCredit(): boolean {
+    return this.#credit > 0;
+  }
+
+  /** While the breaker is open or half open, one at a time. */
+  get isProbing(): boolean {
+    return this.state.openUntil !== null;
+  }
+
+  take(now: number): OwedDelivery | undefined {
     const delivery = this.#window.shift();
-    if (delivery) this.#taken.add(delivery.id);
+    if (!delivery) return undefined;
+    this.#taken.add(delivery.id);
+    this.#startedAt.set(delivery.id, now);
+    this.#credit -= isSecondClass(delivery) ? SECOND_CLASS : 1;
     return delivery;
+  }
+
+  charge(bytes: number): void {
+    this.#credit -= bytes / COST_BYTES;
+  }
+
+  /** The attempt is over; until it is recorded, the row is still in the table. */
+  ended(deliveryId: string): void {
+    this.#startedAt.delete(deliveryId);
   }
 
   /** The attempt is recorded, or given up before it began. */
   release(deliveryId: string): void {
+    this.#startedAt.delete(deliveryId);
     this.#taken.delete(deliveryId);
+    if (this.isRefilling) this.#goneMeanwhile.add(deliveryId);
   }
 
-  /** When to look at this lane again. */
-  wakeAt(now: number): number | undefined {
-    if (this.#taken.size >= LANE_CONCURRENCY) return undefined;
-    const due = this.#window.length > 0 ? now : this.dueAt;
-    return due === undefined ? undefined : Math.max(due, this.silentUntil);
+  /** Whether something under way takes too long. */
+  isSlow(now: number): boolean {
+    const oldest = this.#startedAt.values().next().value;
+    return oldest !== undefined && now - oldest > SLOW_MS;
   }
+
+  /** What is in hand goes back to the table. */
+  putBack(now: number): void {
+    if (this.#window.length === 0) return;
+    this.#window = [];
+    this.expect(now);
+  }
+}
+
+function isSecondClass({ attempts, replayId }: OwedDelivery): boolean {
+  return attempts > 0 || replayId !== null;
 }

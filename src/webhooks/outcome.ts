@@ -15,7 +15,15 @@ const EXCERPT_CHARACTERS = 1_000;
 
 export function decideOutcome(
   answer: Exclude<OutboundAnswer, { kind: 'withheld' }>,
-  attempt: { number: number; now: number; expiresAt: number; random: number; secrets: string[] },
+  attempt: {
+    number: number;
+    /** A failure moves nothing: the breaker says when the next goes. */
+    isProbe: boolean;
+    now: number;
+    expiresAt: number;
+    random: number;
+    secrets: string[];
+  },
 ): Outcome {
   const seen = {
     durationMs: answer.durationMs,
@@ -31,11 +39,17 @@ export function decideOutcome(
   if (answer.kind === 'answer' && answer.status === 410) {
     return { ...seen, outcome: 'failed', reason, message };
   }
-  const wait = retryDelayMs(attempt.number, attempt.random);
+  if (answer.kind === 'answer' && headerOf(answer, 'webhook-delivery') === 'abort-message') {
+    const aborted = `${message} It asked not to be sent this one again.`;
+    return { ...seen, outcome: 'failed', reason: 'aborted', message: aborted };
+  }
   const asked =
     answer.kind === 'answer'
       ? retryAfterMs(headerOf(answer, 'retry-after'), attempt.now)
       : undefined;
+  const silentUntil = asked === undefined ? null : attempt.now + asked;
+  if (attempt.isProbe) return { ...seen, outcome: 'retry', reason, message, silentUntil };
+  const wait = retryDelayMs(attempt.number, attempt.random);
   const nextDueAt = wait === undefined ? undefined : attempt.now + Math.max(wait, asked ?? 0);
   if (nextDueAt === undefined || nextDueAt > attempt.expiresAt) {
     return {
@@ -51,7 +65,7 @@ export function decideOutcome(
     reason,
     message,
     nextDueAt,
-    silentUntil: asked === undefined ? null : attempt.now + asked,
+    silentUntil,
   };
 }
 

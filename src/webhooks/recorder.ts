@@ -1,76 +1,103 @@
 // Group commit of what came of attempts. While the log cannot be written, nothing more is sent: an attempt
 // nobody remembers would be made again.
 import type { Logger } from '../core/log.ts';
-import type { AttemptRecord } from '../store/rows.ts';
+import type { AttemptRecord, LaneState, LifecycleCall } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
 
 const MOST_PER_COMMIT = 256;
-const LONGEST_WAIT_MS = 10;
+/** So many are written at once; fewer wait for others. */
+const WORTH_A_COMMIT = 32;
+const LONGEST_WAIT_MS = 5;
 const RETRY_MS = 500;
 
 export class Recorder {
   readonly #deliveries: DeliveryStore;
   readonly #log: Logger;
-  readonly #onRecorded: (records: AttemptRecord[]) => void;
-  #waiting: AttemptRecord[] = [];
+  readonly #onRecorded: (attempts: AttemptRecord[]) => void;
+  #attempts: AttemptRecord[] = [];
+  #lanes = new Map<string, LaneState>();
+  #calls: LifecycleCall[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   #writing: Promise<void> | undefined;
   isFailing = false;
 
   constructor(
     deliveries: DeliveryStore,
     log: Logger,
-    onRecorded: (records: AttemptRecord[]) => void,
+    onRecorded: (attempts: AttemptRecord[]) => void,
   ) {
     this.#deliveries = deliveries;
     this.#log = log;
     this.#onRecorded = onRecorded;
   }
 
-  add(record: AttemptRecord): void {
-    this.#waiting.push(record);
-    if (this.#waiting.length >= MOST_PER_COMMIT) this.#flushSoon(0);
-    else this.#flushSoon(LONGEST_WAIT_MS);
+  add(attempt: AttemptRecord): void {
+    this.#attempts.push(attempt);
+    this.#flushSoon();
+  }
+
+  /** How an endpoint fares now, with the next commit. */
+  note(state: LaneState): void {
+    this.#lanes.set(state.installationId, { ...state });
+    this.#flushSoon();
+  }
+
+  /** What an add-on is to be told, with the next commit. */
+  tell(call: LifecycleCall): void {
+    this.#calls.push(call);
+    this.#flushSoon();
   }
 
   /** Writes what is left. */
   async drain(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#writing) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+    while (this.#hasWork() || this.#writing) {
       await (this.#writing ?? this.#write());
       if (this.isFailing) return;
     }
   }
 
-  #flushSoon(ms: number): void {
-    if (ms === 0) clearTimeout(this.#timer);
-    else if (this.#timer || this.#writing) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (!this.#writing) void this.#write();
-    }, ms);
+  #hasWork(): boolean {
+    return this.#attempts.length > 0 || this.#lanes.size > 0 || this.#calls.length > 0;
+  }
+
+  #flushSoon(): void {
+    if (this.#writing || this.isFailing || this.#immediate) return;
+    if (this.#attempts.length >= WORTH_A_COMMIT) {
+      // With what else this turn of the event loop writes.
+      this.#immediate = setImmediate(() => void this.#write());
+    } else this.#timer ??= setTimeout(() => void this.#write(), LONGEST_WAIT_MS);
   }
 
   #write(): Promise<void> {
-    const records = this.#waiting.splice(0, MOST_PER_COMMIT);
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+    const attempts = this.#attempts.splice(0, MOST_PER_COMMIT);
+    const lanes = this.#lanes;
+    const calls = this.#calls;
+    this.#lanes = new Map();
+    this.#calls = [];
     this.#writing = this.#deliveries
-      .record(records)
+      .record({ attempts, lanes: [...lanes.values()], calls })
       .then(() => {
         this.isFailing = false;
         this.#writing = undefined;
-        this.#onRecorded(records);
-        if (this.#waiting.length > 0) this.#flushSoon(LONGEST_WAIT_MS);
+        this.#onRecorded(attempts);
+        if (this.#hasWork()) this.#flushSoon();
       })
       .catch((error: unknown) => {
         this.isFailing = true;
         this.#writing = undefined;
-        this.#waiting.unshift(...records);
+        this.#attempts.unshift(...attempts);
+        this.#lanes = new Map([...lanes, ...this.#lanes]);
+        this.#calls.unshift(...calls);
         this.#log.error(
           { err: error },
           'attempts could not be recorded; nothing is sent until they are',
         );
-        this.#flushSoon(RETRY_MS);
+        this.#timer = setTimeout(() => void this.#write(), RETRY_MS);
       });
     return this.#writing;
   }

@@ -17,18 +17,23 @@ export interface WebhookToSign {
   now: number;
 }
 
+/** Writes them into `headers`. */
 export function signatureHeaders(
   webhook: WebhookToSign,
   kinds: ReadonlySet<SignatureKind>,
+  headers: Record<string, string> = {},
 ): Record<string, string> {
   const timestamp = toSeconds(webhook.now);
-  return {
-    'webhook-id': webhook.deliveryId,
-    'webhook-timestamp': String(timestamp),
-    ...(kinds.has('standard') && { 'webhook-signature': standardSignature(webhook, timestamp) }),
-    ...(kinds.has('connect') && { authorization: `JWT ${connectToken(webhook, timestamp)}` }),
-    ...(kinds.has('hub') && hubHeaders(webhook)),
-  };
+  headers['webhook-id'] = webhook.deliveryId;
+  headers['webhook-timestamp'] = String(timestamp);
+  if (kinds.has('standard')) headers['webhook-signature'] = standardSignature(webhook, timestamp);
+  if (kinds.has('connect')) headers.authorization = connectAuthorization(webhook, timestamp);
+  if (kinds.has('hub')) {
+    const signature = hubSignature(webhook.body, webhook.secrets.webhook);
+    headers['x-hub-signature'] = signature;
+    headers['x-hub-signature-256'] = signature;
+  }
+  return headers;
 }
 
 /** Standard Webhooks v1: HMAC-SHA256 of `id.timestamp.body` under the bytes behind `whsec_`. */
@@ -42,6 +47,20 @@ export function standardSignature(
     .update(body)
     .digest('base64');
   return `v1,${mac}`;
+}
+
+/** Tokens of this second: nothing in one tells two requests to the same address apart. */
+let second = { iat: 0, tokens: new Map<string, string>() };
+
+function connectAuthorization(webhook: WebhookToSign, iat: number): string {
+  if (second.iat !== iat) second = { iat, tokens: new Map() };
+  const name = `${webhook.clientKey} ${webhook.url} ${webhook.addonBaseUrl} ${webhook.secrets.shared}`;
+  let authorization = second.tokens.get(name);
+  if (authorization === undefined) {
+    authorization = `JWT ${connectToken(webhook, iat)}`;
+    second.tokens.set(name, authorization);
+  }
+  return authorization;
 }
 
 /** `aud` is an array: Express add-ons read aud[0], Python ones accept either. */
@@ -62,9 +81,4 @@ function connectToken(
 /** HMAC-SHA256 of the body under the secret's text as it stands; both names of the header. */
 export function hubSignature(body: Buffer, secret: string): string {
   return `sha256=${createHmac('sha256', hmacKey(secret)).update(body).digest('hex')}`;
-}
-
-function hubHeaders({ body, secrets }: WebhookToSign): Record<string, string> {
-  const signature = hubSignature(body, secrets.webhook);
-  return { 'x-hub-signature': signature, 'x-hub-signature-256': signature };
 }

@@ -42,6 +42,8 @@ describe('a SQLite file', () => {
       context: 'acme',
       resource: null,
       actor: null,
+      orderingKey: null,
+      traceId: null,
       payload: Buffer.from('{}'),
       createdAt: Date.now(),
       idempotency: null,

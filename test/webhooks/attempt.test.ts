@@ -2,6 +2,8 @@
 import { expect } from 'chai';
 import type { Outbound } from '../../src/core/outbound.ts';
 import { attempt } from '../../src/webhooks/attempt.ts';
+import { Payloads } from '../../src/webhooks/payloads.ts';
+import { Recipients } from '../../src/webhooks/recipients.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { startHost } from '../helpers/start-host.ts';
 
@@ -11,9 +13,9 @@ describe('an attempt whose installation changes while the connection is made', (
     const { addon, installation } = await installAddon(running);
     await running.operator('POST', '/events', PUSH);
     const { store, settings, box } = running.host.parts;
-    const now = settings.clock.now();
-    await store.events.fanOut(10, now, 60_000);
-    const { due } = await store.deliveries.window(installation.id, now, 10);
+    const { platform, clock } = settings;
+    const now = clock.now();
+    const { owed } = await store.events.fanOut(10, now, 60_000);
     const asked: boolean[] = [];
     // The socket is there only after the operator has revoked.
     const outbound: Outbound = {
@@ -33,17 +35,18 @@ describe('an attempt whose installation changes while the connection is made', (
       },
       close: async () => {},
     };
-    const { record } = await attempt(due[0]!, {
+    const { record, refusal } = await attempt(owed[0]!, false, {
       deliveries: store.deliveries,
-      platform: settings.platform,
+      recipients: new Recipients({ deliveries: store.deliveries, box, platform }),
+      payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
+      platform,
       outbound,
-      box,
-      clock: settings.clock,
+      clock,
       random: () => 0,
-      onUndeclared: () => {},
     });
     expect(asked).to.deep.equal([false]);
     expect([record.outcome, record.reason]).to.deep.equal(['dropped', 'disabled']);
+    expect(refusal).to.include({ reason: 'disabled' });
     await running.stop();
     await addon.stop();
   });

@@ -3,43 +3,49 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { planSubscriptions } from '../../src/host/subscriptions.ts';
 import { compilePlatform } from '../../src/platform/compile.ts';
-import type { DeliveryForAttempt } from '../../src/store/rows.ts';
-import { decideGate } from '../../src/webhooks/gate.ts';
+import type { EventRow, Recipient } from '../../src/store/rows.ts';
+import { decideGate, type GateDecision } from '../../src/webhooks/gate.ts';
 
 const platform = compilePlatform(readFileSync('platforms/bitbucket.json', 'utf8'));
 
-function facts(more: {
+interface Facts {
   event?: object;
   installation?: object;
   grant?: object | null;
   webhook?: object;
-}): DeliveryForAttempt {
-  return {
-    event: {
-      id: 'e',
-      type: 'repo:push',
-      context: 'acme',
-      resource: 'acme/site',
-      createdAt: 100,
-      ...more.event,
-    },
+}
+
+function decide(more: Facts): GateDecision {
+  const event = {
+    id: 'e',
+    type: 'repo:push',
+    context: 'acme',
+    resource: 'acme/site',
+    createdAt: 100,
+    ...more.event,
+  } as EventRow;
+  const recipient = {
     installation: { id: 'i', state: 'enabled', context: 'acme', ...more.installation },
     grant:
       more.grant === null ? undefined : { scopes: ['repository'], resources: null, ...more.grant },
-    webhook: { id: 'w', since: 50, until: null, ...more.webhook },
-  } as DeliveryForAttempt;
+    webhooks: new Map([
+      ['w', { id: 'w', since: 50, until: null, offSince: null, ...more.webhook }],
+    ]),
+  } as Recipient;
+  return decideGate(event, recipient, 'w', platform);
 }
 
 describe('the gate', () => {
   it('lets pass what is granted', () => {
-    expect(decideGate(facts({}), platform).ok).to.equal(true);
-    expect(decideGate(facts({ grant: { resources: ['acme/site'] } }), platform).ok).to.equal(true);
+    expect(decide({}).ok).to.equal(true);
+    expect(decide({ grant: { resources: ['acme/site'] } }).ok).to.equal(true);
   });
 
-  const rows: [title: string, Parameters<typeof facts>[0], reason: string][] = [
+  const rows: [title: string, Facts, reason: string][] = [
     ['an event of another context', { event: { context: 'other' } }, 'resource_not_granted'],
     ['an event from before the installation', { webhook: { since: 101 } }, 'before_installation'],
     ['a webhook that is no longer declared', { webhook: { until: 60 } }, 'webhook_removed'],
+    ['a webhook that was switched off', { webhook: { offSince: 60 } }, 'webhook_off'],
     ['an uninstalled add-on', { installation: { state: 'uninstalled' } }, 'uninstalled'],
     ['a disabled installation', { installation: { state: 'disabled' } }, 'disabled'],
     ['an installation under way', { installation: { state: 'pending' } }, 'not_installed'],
@@ -59,7 +65,7 @@ describe('the gate', () => {
   ];
   for (const [title, more, reason] of rows) {
     it(`stops ${title}`, () => {
-      expect(decideGate(facts(more), platform)).to.include({ ok: false, reason });
+      expect(decide(more)).to.include({ ok: false, reason });
     });
   }
 });

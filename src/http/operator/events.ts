@@ -8,7 +8,7 @@ import { readJsonObject, readNdjson } from '../body.ts';
 import { refuseOthers } from '../fields.ts';
 import { notFound } from '../problem.ts';
 
-const FIELDS = ['type', 'context', 'resource', 'actor', 'payload', 'idempotencyKey'];
+const FIELDS = ['type', 'context', 'resource', 'actor', 'payload', 'idempotencyKey', 'orderingKey'];
 const MOST_PER_BATCH = 1_000;
 
 export function eventRoutes(router: Router, parts: HostParts): void {
@@ -44,6 +44,7 @@ export function eventRoutes(router: Router, parts: HostParts): void {
       context: event.context === '' ? null : event.context,
       resource: event.resource,
       actor: event.actor,
+      orderingKey: event.orderingKey,
       createdAt: isoTime(event.createdAt),
       payload: JSON.parse(event.payload.toString('utf8')),
     };

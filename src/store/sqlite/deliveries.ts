@@ -1,52 +1,65 @@
-// What is owed to whom, and the log of every attempt.
+// What is owed to whom, and what came of every attempt.
 import type { Database } from 'better-sqlite3';
 import type {
   AttemptRecord,
-  DeliveryForAttempt,
-  EventRow,
-  GrantRow,
   InstallationRow,
+  LaneState,
   OwedDelivery,
+  Recipient,
   WebhookRow,
 } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
+import { type AttemptTables, insertAttempt } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
-import { EVENT_COLUMNS } from './events.ts';
+import type { EventTables } from './event-tables.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
+import { LANE_STATE_COLUMNS, laneStateStatements } from './lane-states.ts';
+import { insertCallStatement } from './lifecycle.ts';
+import { WEBHOOK_COLUMNS, webhookStatements } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
-const OWED_COLUMNS = `id, installation_id AS installationId, webhook_id AS webhookId, event_id AS eventId,
-  event_type AS eventType, event_at AS eventAt, attempts, due_at AS dueAt, created_at AS createdAt,
-  expires_at AS expiresAt`;
+const OWED_COLUMNS = `id, installation_id AS installationId, webhook_id AS webhookId, event_seq AS eventSeq,
+  event_id AS eventId, event_type AS eventType, event_at AS eventAt, ordering_key AS orderingKey,
+  replay_id AS replayId, attempts, due_at AS dueAt, expires_at AS expiresAt`;
 
-export function deliveryStore(db: Database, writer: Writer): DeliveryStore {
+export function deliveryStore(
+  db: Database,
+  writer: Writer,
+  attemptTables: AttemptTables,
+  eventTables: EventTables,
+): DeliveryStore {
   const grants = grantStatements(db);
+  const laneStates = laneStateStatements(db);
+  const webhooks = webhookStatements(db);
+  const insertCall = insertCallStatement(db);
   // A loose index scan: one step per lane, however many rows a lane has.
-  const lanes = db.prepare<[], { installationId: string; dueAt: number }>(
+  const lanes = db.prepare<[], { installationId: string; dueAt: number } & RawLaneState>(
     `WITH RECURSIVE lane (id) AS (
        SELECT MIN(installation_id) FROM deliveries
        UNION ALL
        SELECT (SELECT MIN(installation_id) FROM deliveries WHERE installation_id > lane.id)
        FROM lane WHERE lane.id IS NOT NULL)
-     SELECT id AS installationId, (SELECT MIN(due_at) FROM deliveries WHERE installation_id = lane.id) AS dueAt
-     FROM lane WHERE id IS NOT NULL`,
+     SELECT id AS installationId, (SELECT MIN(due_at) FROM deliveries WHERE installation_id = lane.id) AS dueAt,
+       ${LANE_STATE_COLUMNS}
+     FROM lane LEFT JOIN lane_states l ON l.installation_id = id WHERE id IS NOT NULL`,
   );
   const due = db.prepare<[string, number, number], OwedDelivery>(
-    `SELECT ${OWED_COLUMNS} FROM deliveries WHERE installation_id = ? AND due_at <= ?
+    `SELECT ${OWED_COLUMNS} FROM deliveries d WHERE installation_id = ? AND due_at <= ?
+       AND (ordering_key IS NULL OR NOT EXISTS (SELECT 1 FROM deliveries e
+         WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key AND e.event_seq < d.event_seq))
      ORDER BY due_at, event_seq LIMIT ?`,
   );
-  const nextDue = db.prepare<[string, number], { dueAt: number | null }>(
-    'SELECT MIN(due_at) AS dueAt FROM deliveries WHERE installation_id = ? AND due_at > ?',
-  );
-  const event = db.prepare<[string], EventRow>(
-    `SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`,
-  );
+  const nextDue = db
+    .prepare<[string, number], number | null>(
+      'SELECT MIN(due_at) FROM deliveries WHERE installation_id = ? AND due_at > ?',
+    )
+    .pluck();
   const installation = db.prepare<[string], InstallationRow>(
     `SELECT ${installationColumns('i')} FROM installations i WHERE i.id = ?`,
   );
-  const webhook = db.prepare<[string], WebhookRow>(
-    'SELECT id, installation_id AS installationId, event, url, since, until FROM webhooks WHERE id = ?',
+  const webhooksOf = db.prepare<[string], WebhookRow>(
+    `SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE installation_id = ?`,
   );
   const epoch = db
     .prepare<[string], number>('SELECT epoch FROM installations WHERE id = ?')
@@ -55,58 +68,72 @@ export function deliveryStore(db: Database, writer: Writer): DeliveryStore {
   const postpone = db.prepare(
     'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?',
   );
-  const insertAttempt = db.prepare(
-    `INSERT INTO attempts (delivery_id, number, at, duration_ms, outcome, status, reason, message,
-       response_excerpt, url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type,
-       delivery_created_at)
-     VALUES (@deliveryId, @number, @at, @durationMs, @outcome, @status, @reason, @message, @responseExcerpt,
-       @url, @withheld, @nextDueAt, @installationId, @webhookId, @eventId, @eventType, @createdAt)`,
+  const unsent = db
+    .prepare<{ installationId: string; expiredBefore: number | null; limit: number }, string>(
+      `SELECT id FROM deliveries WHERE installation_id = @installationId
+         AND (@expiredBefore IS NULL OR expires_at < @expiredBefore) ORDER BY due_at LIMIT @limit`,
+    )
+    .pluck();
+  const endAll = db.prepare<[string]>(
+    'DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))',
   );
 
-  function recordOne({ delivery, withheld, ...attempt }: AttemptRecord): void {
-    if (attempt.outcome === 'retry') {
-      // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
-      const moved = postpone.run(attempt.number, attempt.nextDueAt, delivery.id, delivery.attempts);
-      if (moved.changes === 0) return;
-    } else {
+  function recordOne(record: AttemptRecord): void {
+    const { delivery } = record;
+    if (record.outcome !== 'retry') {
       // Unguarded: that the receiver said 2xx is a fact, whoever is told of it.
       end.run(delivery.id);
+    } else if (!record.isProbe) {
+      // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
+      const moved = postpone.run(record.number, record.nextDueAt, delivery.id, delivery.attempts);
+      if (moved.changes === 0) return;
     }
-    insertAttempt.run({
-      ...attempt,
-      withheld: JSON.stringify(withheld),
-      deliveryId: delivery.id,
-      installationId: delivery.installationId,
-      webhookId: delivery.webhookId,
-      eventId: delivery.eventId,
-      eventType: delivery.eventType,
-      createdAt: delivery.createdAt,
-    });
+    insertAttempt(attemptTables, record);
+    if (record.reason === 'gone') webhooks.switchOff(delivery.webhookId, record.at);
   }
 
   return {
-    ...deliveryViews(db),
+    ...deliveryViews(db, attemptTables, eventTables),
     async lanes() {
-      return lanes.all();
+      return lanes.all().map(({ installationId, dueAt, ...raw }) => ({
+        installationId,
+        dueAt,
+        state: raw.failures === null ? undefined : ({ installationId, ...raw } as LaneState),
+      }));
     },
     async window(installationId, now, limit) {
       const rows = due.all(installationId, now, limit);
       const nextDueAt =
-        rows.length === limit ? now : (nextDue.get(installationId, now)?.dueAt ?? undefined);
+        rows.length === limit ? now : (nextDue.get(installationId, now) ?? undefined);
       return { due: rows, nextDueAt };
     },
-    async forAttempt(owed): Promise<DeliveryForAttempt | undefined> {
-      const eventRow = event.get(owed.eventId);
-      const installationRow = installation.get(owed.installationId);
-      const webhookRow = webhook.get(owed.webhookId);
-      if (!eventRow || !installationRow || !webhookRow) return undefined;
-      const grant: GrantRow | undefined = grants.findInForce(owed.installationId);
-      return { event: eventRow, installation: installationRow, grant, webhook: webhookRow };
+    async recipient(installationId): Promise<Recipient | undefined> {
+      const row = installation.get(installationId);
+      return (
+        row && {
+          installation: row,
+          grant: grants.findInForce(installationId),
+          webhooks: new Map(webhooksOf.all(installationId).map((hook) => [hook.id, hook])),
+        }
+      );
     },
     isCurrent: (installationId, seen) => epoch.get(installationId) === seen,
-    record: (attempts) =>
+    record: ({ attempts, lanes: states = [], calls = [] }) =>
       writer.write(() => {
         for (const attempt of attempts) recordOne(attempt);
+        for (const state of states) laneStates.write(state);
+        for (const call of calls) insertCall.run(call);
+      }),
+    endUnsent: (installationId, { reason, message, at, expiredBefore = null }, limit) =>
+      writer.write(() => {
+        const ids = unsent.all({ installationId, expiredBefore, limit });
+        if (ids.length === 0) return 0;
+        const list = JSON.stringify(ids);
+        attemptTables.at(at).insertUnsent.run({ ids: list, at, reason, message });
+        endAll.run(list);
+        return ids.length;
       }),
   };
 }
+
+type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };

@@ -1,108 +1,122 @@
-// Deliveries as an operator reads them: those still owed, and those whose last attempt is in the log.
+// Deliveries as an operator reads them: those still owed, and those whose last attempt is in the log. Ids begin with
+// the event's time, so that newest first is by id.
 import type { Database } from 'better-sqlite3';
-import type { AttemptRecord, Delivery, DeliveryFilter, DeliveryView } from '../rows.ts';
+import { derivedIdsAt, timeOf } from '../../core/ids.ts';
+import type { DeliveryFilter, DeliveryView } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
-
-interface RawDelivery extends Omit<Delivery, 'withheld'> {
-  withheld: string;
-}
-interface RawAttempt extends Omit<AttemptRecord, 'delivery' | 'withheld'> {
-  withheld: string;
-}
+import {
+  type AttemptTables,
+  type EndedFilter,
+  type RawDelivery,
+  readAttempt,
+  readDelivery,
+} from './attempt-tables.ts';
+import type { EventTables } from './event-tables.ts';
 
 const OWED = `SELECT d.id, d.installation_id AS installationId, i.addon_key AS addonKey, i.context,
     d.webhook_id AS webhookId, d.event_id AS eventId, d.event_type AS eventType,
     CASE WHEN d.attempts = 0 THEN 'pending' ELSE 'retrying' END AS state, d.attempts,
-    (SELECT a.reason FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.seq DESC LIMIT 1) AS reason,
-    d.created_at AS createdAt, d.due_at AS nextAttemptAt, NULL AS endedAt, '[]' AS withheld
+    d.event_at AS createdAt, d.due_at AS nextAttemptAt, NULL AS endedAt, NULL AS withheld, d.replay_id AS replayId
   FROM deliveries d JOIN installations i ON i.id = d.installation_id`;
 
-const ENDED = `SELECT a.delivery_id AS id, a.installation_id AS installationId, i.addon_key AS addonKey, i.context,
-    a.webhook_id AS webhookId, a.event_id AS eventId, a.event_type AS eventType,
-    a.outcome AS state, a.number AS attempts, a.reason,
-    a.delivery_created_at AS createdAt, NULL AS nextAttemptAt, a.at AS endedAt, a.withheld
-  FROM attempts a JOIN installations i ON i.id = a.installation_id`;
-
-export function deliveryViews(db: Database): Pick<DeliveryStore, 'find' | 'list'> {
+export function deliveryViews(
+  db: Database,
+  tables: AttemptTables,
+  events: EventTables,
+): Pick<DeliveryStore, 'find' | 'list'> {
   const owed = db.prepare<[string], RawDelivery>(`${OWED} WHERE d.id = ?`);
-  const ended = db.prepare<[string], RawDelivery>(
-    `${ENDED} WHERE a.delivery_id = ? AND a.outcome <> 'retry' ORDER BY a.seq DESC LIMIT 1`,
-  );
-  const log = db.prepare<[string], RawAttempt>(
-    `SELECT number, at, duration_ms AS durationMs, outcome, status, reason, message,
-       response_excerpt AS responseExcerpt, url, withheld, next_due_at AS nextDueAt
-     FROM attempts WHERE delivery_id = ? ORDER BY seq`,
-  );
-  const listOwed = db.prepare<Filter, RawDelivery>(
-    `${OWED} WHERE ${conditions('d.created_at', 'd.id', 'd')}
+  const listOwed = db.prepare<EndedFilter, RawDelivery>(
+    `${OWED} WHERE d.id > @above AND d.id < @below
+       AND (@installation IS NULL OR d.installation_id = @installation) AND (@event IS NULL OR d.event_id = @event)
        AND (@state IS NULL OR (@state = 'pending') = (d.attempts = 0))
-     ORDER BY d.created_at DESC, d.id DESC LIMIT @limit`,
+     ORDER BY d.id DESC LIMIT @limit`,
   );
-  const listEnded = db.prepare<Filter, RawDelivery>(
-    `${ENDED} WHERE a.outcome <> 'retry' AND ${conditions('a.delivery_created_at', 'a.delivery_id', 'a')}
-       AND (@state IS NULL OR a.outcome = @state)
-     ORDER BY a.delivery_created_at DESC, a.delivery_id DESC LIMIT @limit`,
-  );
+
+  function lastReason(id: string): string | null {
+    for (const table of tables.newestFirst()) {
+      const reason = table.lastReason.get(id);
+      if (reason !== undefined) return reason;
+    }
+    return null;
+  }
+
+  function lastEnd(id: string): RawDelivery | undefined {
+    for (const table of tables.newestFirst()) {
+      const row = table.lastEnd.get(id);
+      if (row) return row;
+    }
+    return undefined;
+  }
+
+  /** The last end of each: one that was replayed has ended more than once. */
+  function listEnded(filter: EndedFilter): { rows: RawDelivery[]; hasMore: boolean } {
+    const last = new Map<string, RawDelivery>();
+    let hasMore = false;
+    for (const table of tables.newestFirst()) {
+      const list = filter.installation === null ? table.ofAll : table.ofInstallation;
+      const rows = list.all(filter);
+      hasMore ||= rows.length === filter.limit;
+      for (const row of rows) if (!last.has(row.id)) last.set(row.id, row);
+    }
+    return { rows: [...last.values()], hasMore };
+  }
+
+  function eventTime(id: string): number | undefined {
+    for (const { byId } of events.newestFirst()) {
+      const event = byId.get(id);
+      if (event) return event.createdAt;
+    }
+    // Past retention: its id still tells.
+    return timeOf(id);
+  }
+
+  /** `after` is the last id of the page before. An event's deliveries stand together, under its time. */
+  function toRange(filter: DeliveryFilter): EndedFilter {
+    const at = filter.eventId === undefined ? undefined : eventTime(filter.eventId);
+    const [from, to] = at === undefined ? [FIRST, LAST] : derivedIdsAt(at);
+    const since = filter.since === undefined ? FIRST : derivedIdsAt(filter.since)[0];
+    const [above] = [from, since].sort().slice(-1);
+    const [below] = [to, filter.after ?? LAST].sort();
+    return {
+      installation: filter.installationId ?? null,
+      event: filter.eventId ?? null,
+      state: filter.state ?? null,
+      above: above!,
+      below: below!,
+      limit: filter.limit + 1,
+    };
+  }
+
   return {
     async find(id): Promise<DeliveryView | undefined> {
-      const raw = owed.get(id) ?? ended.get(id);
-      return raw && { ...readDelivery(raw), log: log.all(id).map(readAttempt) };
-    },
-    async list(filter) {
-      const parameters = toParameters(filter);
-      const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
-      const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
-      const rows = [
-        ...(wantsOwed ? listOwed.all(parameters) : []),
-        ...(wantsEnded ? listEnded.all(parameters) : []),
-      ]
-        .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
-        .map(readDelivery);
-      const items = rows.slice(0, filter.limit);
-      const last = items.at(-1);
+      const pending = owed.get(id);
+      const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
+      if (!raw) return undefined;
+      const log = tables.newestFirst().reverse();
       return {
-        items,
-        next: rows.length > filter.limit && last ? `${last.createdAt}.${last.id}` : null,
+        ...readDelivery(raw),
+        log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
       };
     },
+    async list(filter) {
+      const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
+      const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
+      const range = toRange(filter);
+      const open = wantsOwed
+        ? listOwed.all(range).map((row) => ({ ...row, reason: lastReason(row.id) }))
+        : [];
+      const isOpen = new Set(open.map(({ id }) => id));
+      const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
+      const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
+        a.id < b.id ? 1 : -1,
+      );
+      const items = rows.slice(0, filter.limit).map(readDelivery);
+      const hasMore = rows.length > filter.limit || ended.hasMore;
+      return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
+    },
   };
 }
 
-interface Filter {
-  installation: string | null;
-  event: string | null;
-  state: string | null;
-  since: number | null;
-  beforeAt: number | null;
-  beforeId: string | null;
-  limit: number;
-}
-
-/** Newest first; `after` is the last row of the page before: `<createdAt>.<id>`. */
-function toParameters(filter: DeliveryFilter): Filter {
-  const [at, id] = filter.after?.split('.') ?? [];
-  return {
-    installation: filter.installationId ?? null,
-    event: filter.eventId ?? null,
-    state: filter.state ?? null,
-    since: filter.since ?? null,
-    beforeAt: at === undefined ? null : Number(at),
-    beforeId: id ?? null,
-    limit: filter.limit + 1,
-  };
-}
-
-function conditions(createdAt: string, id: string, alias: string): string {
-  return `(@installation IS NULL OR ${alias}.installation_id = @installation)
-    AND (@event IS NULL OR ${alias}.event_id = @event)
-    AND (@since IS NULL OR ${createdAt} >= @since)
-    AND (@beforeAt IS NULL OR ${createdAt} < @beforeAt OR (${createdAt} = @beforeAt AND ${id} < @beforeId))`;
-}
-
-function readDelivery(raw: RawDelivery): Delivery {
-  return { ...raw, withheld: JSON.parse(raw.withheld) };
-}
-
-function readAttempt(raw: RawAttempt): Omit<AttemptRecord, 'delivery'> {
-  return { ...raw, withheld: JSON.parse(raw.withheld) };
-}
+/** Below everything, and above everything, that is an id. */
+const FIRST = '';
+const LAST = '~';

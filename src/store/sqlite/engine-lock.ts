@@ -2,8 +2,16 @@
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
 import type { EngineStore } from '../store.ts';
+import type { AttemptTables } from './attempt-tables.ts';
+import type { EventTables } from './event-tables.ts';
+import type { Writer } from './writer.ts';
 
-export function engineStore(db: Database.Database, file: string): EngineStore {
+export function engineStore(
+  db: Database.Database,
+  file: string,
+  writer: Writer,
+  days: { events: EventTables; attempts: AttemptTables },
+): EngineStore {
   const dataVersion = db.prepare('PRAGMA data_version').pluck();
   let seen = dataVersion.get();
   return {
@@ -24,6 +32,17 @@ export function engineStore(db: Database.Database, file: string): EngineStore {
       const hasChanged = version !== seen;
       seen = version;
       return hasChanged;
+    },
+    async turnDays(now, retention) {
+      for (const kind of ['events', 'attempts'] as const) {
+        const tables = days[kind];
+        await writer.write(() => tables.makeAhead(now));
+        tables.confirm(now);
+        // One table a transaction: the lock is held for no longer than one day takes.
+        for (const day of tables.endedBefore(now - retention[kind])) {
+          await writer.write(() => tables.drop(day));
+        }
+      }
     },
   };
 }

@@ -1,23 +1,22 @@
-// Published events, the outbox beside them, and turning one into the other's deliveries.
+// Published events, and the outbox beside them: in Mortise's own transaction, or in the product's.
 import { realpathSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow } from '../rows.ts';
 import type { EventStore } from '../store.ts';
+import { type EventTables, eventTables } from './event-tables.ts';
+import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
 
-export const EVENT_COLUMNS = `e.id, e.type, e.context, e.resource, e.actor, e.payload, e.created_at AS createdAt`;
-
-/** How many installations one fan-out transaction serves at most, so that it stays short. */
-const INSTALLATIONS_PER_CHUNK = 500;
-
-export function eventStore(db: Database, writer: Writer, file: string): EventStore {
-  const own = publisher(db);
+export function eventStore(
+  db: Database,
+  writer: Writer,
+  file: string,
+  tables: EventTables,
+): EventStore {
+  const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
-  const find = db.prepare<[string], EventRow>(
-    `SELECT ${EVENT_COLUMNS} FROM events e WHERE e.id = ?`,
-  );
   const fanOut = fanOutOperation(db);
   return {
     publish: (events) => writer.write(() => own(events)),
@@ -25,13 +24,20 @@ export function eventStore(db: Database, writer: Writer, file: string): EventSto
       const handle = usableTransaction(transaction, file);
       let publish = foreign.get(handle);
       if (!publish) {
-        publish = publisher(handle);
+        publish = publisher(handle, eventTables(handle));
         foreign.set(handle, publish);
       }
       return publish(events);
     },
     async find(id) {
-      const row = find.get(id);
+      for (const { byId } of tables.newestFirst()) {
+        const row = byId.get(id);
+        if (row) return { ...row, idempotency: null };
+      }
+      return undefined;
+    },
+    async findOwed({ eventSeq, eventAt }) {
+      const row = tables.find(eventAt)?.bySeq.get(eventSeq);
       return row && { ...row, idempotency: null };
     },
     fanOut: (limit, now, expiresAfterMs) => writer.write(() => fanOut(limit, now, expiresAfterMs)),
@@ -39,7 +45,7 @@ export function eventStore(db: Database, writer: Writer, file: string): EventSto
 }
 
 /** Statements on one handle; the caller's transaction decides whether any of it happens. */
-function publisher(db: Database) {
+function publisher(db: Database, tables: EventTables) {
   const findKey = db.prepare<[string, string, number], { eventId: string; bodyHash: Buffer }>(
     `SELECT event_id AS eventId, body_hash AS bodyHash FROM event_keys
      WHERE context = ? AND idempotency_key = ? AND expires_at > ?`,
@@ -53,11 +59,10 @@ function publisher(db: Database) {
     `DELETE FROM event_keys WHERE (context, idempotency_key) IN
        (SELECT context, idempotency_key FROM event_keys WHERE expires_at <= ? LIMIT 10)`,
   );
-  const insertEvent = db.prepare(
-    `INSERT INTO events (id, type, context, resource, actor, payload, created_at)
-     VALUES (@id, @type, @context, @resource, @actor, @payload, @createdAt)`,
+  const insertOutbox = db.prepare(
+    `INSERT INTO outbox (bucket, event_id, event_type, event_at, context, resource, ordering_key)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertOutbox = db.prepare('INSERT INTO outbox (event_seq, bucket) VALUES (?, ?)');
 
   /** @throws idempotency_conflict before anything of this event is written */
   function publishOne(event: EventRow): string {
@@ -77,9 +82,32 @@ function publisher(db: Database) {
       );
       sweepKeys.run(event.createdAt);
     }
-    const { lastInsertRowid } = insertEvent.run(event);
-    insertOutbox.run(lastInsertRowid, bucketOf(event.id));
-    return event.id;
+    const { id, type, context, resource, actor, orderingKey, traceId, payload, createdAt } = event;
+    const bucket = bucketOf(orderingKey ?? id);
+    const { lastInsertRowid: seq } = insertOutbox.run(
+      bucket,
+      id,
+      type,
+      createdAt,
+      context,
+      resource,
+      orderingKey,
+    );
+    tables
+      .at(createdAt)
+      .insert.run(
+        seq,
+        id,
+        type,
+        context,
+        resource,
+        actor,
+        orderingKey,
+        traceId,
+        payload,
+        createdAt,
+      );
+    return id;
   }
   return (events: EventRow[]): string[] => events.map(publishOne);
 }
@@ -122,63 +150,4 @@ function unusable(why: string): MortiseError {
     message: `publish() was given a transaction it cannot join: ${why}.`,
     hint: 'Open better-sqlite3 on the file of MORTISE_DATABASE_URL, set PRAGMA synchronous = FULL, and call publish() inside db.transaction(…).',
   });
-}
-
-/**
- * Each chunk's deliveries and the outbox row's progress are one transaction: killed in between, the
- * next owner goes on where it stopped, and nothing is owed twice.
- */
-function fanOutOperation(db: Database) {
-  const waiting = db.prepare<
-    [number],
-    { seq: number; cursor: string; type: string; context: string; createdAt: number }
-  >(
-    `SELECT o.event_seq AS seq, o.after_installation AS cursor, e.type, e.context, e.created_at AS createdAt
-     FROM outbox o JOIN events e ON e.seq = o.event_seq ORDER BY o.event_seq LIMIT ?`,
-  );
-  const chunkEnd = db.prepare<[string, string, string, number], { installationId: string }>(
-    `SELECT installation_id AS installationId FROM subscriptions
-     WHERE context = ? AND event_type = ? AND installation_id > ? ORDER BY installation_id LIMIT 1 OFFSET ?`,
-  );
-  const insert = db.prepare<Record<string, unknown>, { installationId: string }>(
-    `INSERT INTO deliveries (id, bucket, installation_id, webhook_id, event_seq, event_id, event_type, event_at,
-       due_at, created_at, expires_at)
-     SELECT delivery_id(e.id, s.installation_id, s.webhook_id), bucket_of(s.installation_id),
-       s.installation_id, s.webhook_id, e.seq, e.id, e.type, e.created_at, @now, @now, @expiresAt
-     FROM events e
-     JOIN subscriptions s ON s.context = e.context AND s.event_type = e.type
-     JOIN installations i ON i.id = s.installation_id
-     WHERE e.seq = @seq AND s.since <= e.created_at
-       AND s.installation_id > @after AND (@upTo IS NULL OR s.installation_id <= @upTo)
-       AND (i.all_resources = 1 AND i.all_resources_since <= e.created_at OR EXISTS (
-         SELECT 1 FROM granted_resources r
-         WHERE r.installation_id = i.id AND r.resource = e.resource AND r.since <= e.created_at))
-     ON CONFLICT (id) DO NOTHING
-     RETURNING installation_id AS installationId`,
-  );
-  const remove = db.prepare('DELETE FROM outbox WHERE event_seq = ?');
-  const advance = db.prepare('UPDATE outbox SET after_installation = ? WHERE event_seq = ?');
-
-  return (limit: number, now: number, expiresAfterMs: number) => {
-    const installations = new Set<string>();
-    let events = 0;
-    for (const event of waiting.all(limit)) {
-      if (installations.size >= INSTALLATIONS_PER_CHUNK) break;
-      const upTo =
-        chunkEnd.get(event.context, event.type, event.cursor, INSTALLATIONS_PER_CHUNK - 1)
-          ?.installationId ?? null;
-      const rows = insert.all({
-        seq: event.seq,
-        now,
-        expiresAt: now + expiresAfterMs,
-        after: event.cursor,
-        upTo,
-      });
-      for (const row of rows) installations.add(row.installationId);
-      if (upTo === null) remove.run(event.seq);
-      else advance.run(upTo, event.seq);
-      events++;
-    }
-    return { installations: [...installations], events };
-  };
 }

@@ -8,6 +8,7 @@ import { installationColumns } from './installation-row.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
+import { WEBHOOK_COLUMNS } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
 const COLUMNS = installationColumns('i');
@@ -39,8 +40,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
      ORDER BY i.id DESC LIMIT @limit`,
   );
   const webhooks = db.prepare<[string], WebhookRow>(
-    `SELECT id, installation_id AS installationId, event, url, since, until
-     FROM webhooks WHERE installation_id = ? AND until IS NULL ORDER BY rowid`,
+    `SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE installation_id = ? AND until IS NULL ORDER BY rowid`,
   );
   const markUninstalled = db.prepare(
     `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, uninstalled_at = @at, updated_at = @at

@@ -4,12 +4,14 @@ import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
+import { attemptTables } from './attempt-tables.ts';
 import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { deliveryStore } from './deliveries.ts';
 import { engineStore } from './engine-lock.ts';
+import { eventTables } from './event-tables.ts';
 import { eventStore } from './events.ts';
 import { defineFunctions } from './functions.ts';
 import { grantStore } from './grant-views.ts';
@@ -37,6 +39,11 @@ export function openSqlite(path: string): Store {
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   migrateOrClose(db);
+  const days = { events: eventTables(db), attempts: attemptTables(db) };
+  for (const tables of [days.events, days.attempts]) {
+    tables.makeAhead(Date.now());
+    tables.confirm(Date.now());
+  }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   defineFunctions(db);
   const writer = new Writer(db);
@@ -53,9 +60,9 @@ export function openSqlite(path: string): Store {
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer),
-    events: eventStore(db, writer, file),
-    deliveries: deliveryStore(db, writer),
-    engine: engineStore(db, file),
+    events: eventStore(db, writer, file, days.events),
+    deliveries: deliveryStore(db, writer, days.attempts, days.events),
+    engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();
       db.close();

@@ -34,7 +34,7 @@ export function subscriptionStatements(db: Database) {
   const reviveWebhook = db.prepare(
     `INSERT INTO webhooks (id, installation_id, event, url, since, until)
      VALUES (@id, @installationId, @event, @url, @since, NULL)
-     ON CONFLICT (id) DO UPDATE SET until = NULL, since = CASE WHEN until = @since THEN since ELSE @since END`,
+     ON CONFLICT (id) DO UPDATE SET until = NULL, off_since = NULL, since = CASE WHEN until = @since THEN since ELSE @since END`,
   );
   return {
     /** What stays keeps its since: an event published before something was granted never reaches it. */

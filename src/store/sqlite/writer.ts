@@ -1,6 +1,7 @@
-// Group commit. Writes asked for in the same turn of the event loop share one transaction and one
-// fsync; each has its own savepoint, so that one that fails takes nothing with it. Nobody is told of
-// success before the commit. The work is synchronous: no await ever happens inside a transaction.
+// Group commit. Writes asked for in the same turn of the event loop share one transaction and one fsync. One that fails
+// takes nothing with it: the transaction is rolled back and made again with a savepoint around each, which is dear, and
+// so not done before something fails. Work is synchronous (no await ever happens inside a transaction) and may run
+// twice: all it changes is in the database. Nobody is told of success before the commit.
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 
@@ -70,18 +71,38 @@ export class Writer {
       this.#waitOrRefuse(jobs, error);
       return;
     }
-    const answers: (() => void)[] = [];
+    let answers: (() => void)[];
     try {
-      for (const job of jobs) answers.push(this.#runJob(job));
+      answers = this.#runTogether(jobs) ?? this.#runApart(jobs);
       this.#commit.run();
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
-      for (const job of jobs) job.reject(error);
-      this.#next();
+      this.#waitOrRefuse(jobs, error);
       return;
     }
     for (const answer of answers) answer();
     this.#next();
+  }
+
+  /** @returns undefined if one failed: nothing of them stands, and a new transaction is open */
+  #runTogether(jobs: Job[]): (() => void)[] | undefined {
+    if (jobs.length === 1) return undefined;
+    const answers: (() => void)[] = [];
+    try {
+      for (const job of jobs) {
+        const value = job.work();
+        answers.push(() => job.resolve(value));
+      }
+      return answers;
+    } catch {
+      if (this.#db.inTransaction) this.#rollback.run();
+      this.#begin.run();
+      return undefined;
+    }
+  }
+
+  #runApart(jobs: Job[]): (() => void)[] {
+    return jobs.map((job) => this.#runJob(job));
   }
 
   #runJob(job: Job): () => void {

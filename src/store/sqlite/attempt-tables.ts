@@ -1,0 +1,147 @@
+// The log of attempts, in tables by day. A row that ended its delivery carries everything the list of deliveries shows.
+import type { Database } from 'better-sqlite3';
+import type { AttemptRecord, Delivery, LoggedAttempt } from '../rows.ts';
+import { DayTables } from './day-tables.ts';
+
+export type AttemptTables = DayTables<ReturnType<typeof prepare>>;
+
+export function attemptTables(db: Database): AttemptTables {
+  return new DayTables(db, { name: 'attempts', create, prepare });
+}
+
+function create(table: string): string {
+  return `CREATE TABLE IF NOT EXISTS ${table} (
+    seq INTEGER PRIMARY KEY,
+    delivery_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    status INTEGER,
+    reason TEXT,
+    message TEXT,
+    response_excerpt TEXT,
+    url TEXT NOT NULL,
+    withheld TEXT,
+    next_due_at INTEGER,
+    installation_id TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    event_at INTEGER NOT NULL,
+    replay_id TEXT
+  );
+  CREATE INDEX IF NOT EXISTS ${table}_delivery ON ${table} (delivery_id);
+  CREATE INDEX IF NOT EXISTS ${table}_ended ON ${table} (installation_id, delivery_id) WHERE outcome <> 'retry'`;
+}
+
+interface RawAttempt extends Omit<LoggedAttempt, 'withheld'> {
+  withheld: string | null;
+}
+
+export interface RawDelivery extends Omit<Delivery, 'withheld'> {
+  withheld: string | null;
+}
+
+/** Ids and times between which to look, newest first. */
+export interface EndedFilter {
+  installation: string | null;
+  event: string | null;
+  state: string | null;
+  above: string;
+  below: string;
+  limit: number;
+}
+
+function prepare(db: Database, table: string) {
+  const ended = `SELECT a.delivery_id AS id, a.installation_id AS installationId, i.addon_key AS addonKey, i.context,
+      a.webhook_id AS webhookId, a.event_id AS eventId, a.event_type AS eventType, a.outcome AS state,
+      a.number AS attempts, a.reason, a.event_at AS createdAt, NULL AS nextAttemptAt, a.at AS endedAt, a.withheld,
+      a.replay_id AS replayId
+    FROM ${table} a JOIN installations i ON i.id = a.installation_id`;
+  const conditions = `a.outcome <> 'retry' AND a.delivery_id > @above AND a.delivery_id < @below
+      AND (@event IS NULL OR a.event_id = @event) AND (@state IS NULL OR a.outcome = @state)
+      AND NOT EXISTS (SELECT 1 FROM ${table} b
+        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)`;
+  return {
+    insert: db.prepare(
+      `INSERT INTO ${table} (delivery_id, number, at, duration_ms, outcome, status, reason, message,
+         response_excerpt, url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type, event_at,
+         replay_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    /** Deliveries that are ended without being sent. */
+    insertUnsent: db.prepare<{
+      ids: string;
+      at: number;
+      reason: string;
+      message: string;
+    }>(
+      `INSERT INTO ${table} (delivery_id, number, at, duration_ms, outcome, reason, message, url, installation_id,
+         webhook_id, event_id, event_type, event_at, replay_id)
+       SELECT d.id, 0, @at, 0, 'dropped', @reason, @message, '', d.installation_id, d.webhook_id, d.event_id,
+         d.event_type, d.event_at, d.replay_id
+       FROM json_each(@ids) j JOIN deliveries d ON d.id = j.value`,
+    ),
+    log: db.prepare<[string], RawAttempt>(
+      `SELECT number, at, duration_ms AS durationMs, outcome, status, reason, message,
+         response_excerpt AS responseExcerpt, url, withheld, next_due_at AS nextDueAt, replay_id AS replayId
+       FROM ${table} WHERE delivery_id = ? ORDER BY seq`,
+    ),
+    lastEnd: db.prepare<[string], RawDelivery>(
+      `${ended} WHERE a.delivery_id = ? AND a.outcome <> 'retry' ORDER BY a.seq DESC LIMIT 1`,
+    ),
+    /** The reason of the last attempt. */
+    lastReason: db
+      .prepare<[string], string | null>(
+        `SELECT reason FROM ${table} WHERE delivery_id = ? ORDER BY seq DESC LIMIT 1`,
+      )
+      .pluck(),
+    ofInstallation: db.prepare<EndedFilter, RawDelivery>(
+      `${ended} WHERE a.installation_id = @installation AND ${conditions}
+       ORDER BY a.delivery_id DESC, a.seq DESC LIMIT @limit`,
+    ),
+    ofAll: db.prepare<EndedFilter, RawDelivery>(
+      `${ended} WHERE @installation IS NULL AND ${conditions}
+       ORDER BY a.delivery_id DESC, a.seq DESC LIMIT @limit`,
+    ),
+  };
+}
+
+export function readAttempt(raw: RawAttempt): LoggedAttempt {
+  return { ...raw, withheld: readWithheld(raw.withheld) };
+}
+
+export function readDelivery(raw: RawDelivery): Delivery {
+  return { ...raw, withheld: readWithheld(raw.withheld) };
+}
+
+function readWithheld(json: string | null): AttemptRecord['withheld'] {
+  return json === null ? [] : JSON.parse(json);
+}
+
+export function insertAttempt(tables: AttemptTables, record: AttemptRecord): void {
+  const { delivery, withheld } = record;
+  tables
+    .at(record.at)
+    .insert.run(
+      delivery.id,
+      record.number,
+      record.at,
+      record.durationMs,
+      record.outcome,
+      record.status,
+      record.reason,
+      record.message,
+      record.responseExcerpt,
+      record.url,
+      withheld.length === 0 ? null : JSON.stringify(withheld),
+      record.nextDueAt,
+      delivery.installationId,
+      delivery.webhookId,
+      delivery.eventId,
+      delivery.eventType,
+      delivery.eventAt,
+      delivery.replayId,
+    );
+}

@@ -1,0 +1,121 @@
+// Tables by day: dropping a day's table frees its pages at once, where deleting its rows would rewrite them all.
+import type { Database } from 'better-sqlite3';
+
+const DAY_MS = 24 * 3_600_000;
+/** What was written before there were days. */
+const DAY_ZERO = '00000000';
+
+/** What one kind of table holds, and the statements that are prepared on each of them. */
+export interface DayTable<Statements> {
+  /** `events`: its tables are `events_YYYYMMDD`, in UTC. */
+  name: string;
+  create: (table: string) => string;
+  prepare: (db: Database, table: string) => Statements;
+}
+
+export class DayTables<Statements> {
+  readonly #db: Database;
+  readonly #kind: DayTable<Statements>;
+  readonly #prepared = new Map<string, Statements>();
+  /** Days whose table is committed: one made inside a transaction may yet be rolled back. */
+  readonly #certain = new Set<string>();
+  readonly #exists;
+  readonly #list;
+
+  constructor(db: Database, kind: DayTable<Statements>) {
+    this.#db = db;
+    this.#kind = kind;
+    this.#exists = db.prepare<[string]>(
+      `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?`,
+    );
+    this.#list = db
+      .prepare<[string], string>(
+        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ? ORDER BY name DESC`,
+      )
+      .pluck();
+  }
+
+  /** Makes the tables of this day and the next, so that nobody waits for them. */
+  makeAhead(now: number): void {
+    for (const day of [dayOf(now), dayOf(now + DAY_MS)]) this.#make(day);
+  }
+
+  /** After that is committed. */
+  confirm(now: number): void {
+    for (const day of [dayOf(now), dayOf(now + DAY_MS)]) {
+      if (!this.#db.inTransaction && this.#has(day)) this.#certain.add(day);
+    }
+  }
+
+  /** Where to write. Made here if it is not there yet. */
+  at(time: number): Statements {
+    const day = dayOf(time);
+    if (!this.#certain.has(day)) this.#make(day);
+    return this.#statementsOf(day);
+  }
+
+  /** Where it was written; undefined if that day is past retention. */
+  find(time: number): Statements | undefined {
+    const day = dayOf(time);
+    if (this.#certain.has(day) || this.#has(day)) return this.#statementsOf(day);
+    return this.#has(DAY_ZERO) ? this.#statementsOf(DAY_ZERO) : undefined;
+  }
+
+  newestFirst(): Statements[] {
+    const names = this.#list.all(`${this.#kind.name}_[0-9]*`);
+    return names.map((name) => this.#statementsOf(name.slice(-DAY_ZERO.length)));
+  }
+
+  /** Days that ended before `time`, oldest first. Day 0 counts as over when every other has come since. */
+  endedBefore(time: number): string[] {
+    const limit = dayOf(time);
+    const days = this.#list
+      .all(`${this.#kind.name}_[0-9]*`)
+      .map((name) => name.slice(-DAY_ZERO.length));
+    const oldest = days.filter((day) => day !== DAY_ZERO).at(-1);
+    const isZeroOver = oldest !== undefined && oldest < limit;
+    return days.filter((day) => (day === DAY_ZERO ? isZeroOver : day < limit)).reverse();
+  }
+
+  drop(day: string): void {
+    this.#certain.delete(day);
+    this.#prepared.delete(day);
+    this.#db.exec(`DROP TABLE IF EXISTS ${this.#nameOf(day)}`);
+  }
+
+  #make(day: string): void {
+    if (!this.#has(day)) this.#db.exec(this.#kind.create(this.#nameOf(day)));
+  }
+
+  #has(day: string): boolean {
+    return this.#exists.get(this.#nameOf(day)) !== undefined;
+  }
+
+  #statementsOf(day: string): Statements {
+    let statements = this.#prepared.get(day);
+    if (!statements) {
+      statements = this.#kind.prepare(this.#db, this.#nameOf(day));
+      this.#prepared.set(day, statements);
+    }
+    return statements;
+  }
+
+  #nameOf(day: string): string {
+    return `${this.#kind.name}_${day}`;
+  }
+}
+
+let lastDay = { from: 0, to: 0, name: '' };
+
+/** `YYYYMMDD`, UTC. */
+function dayOf(time: number): string {
+  if (time < lastDay.from || time >= lastDay.to) {
+    const from = Math.floor(time / DAY_MS) * DAY_MS;
+    lastDay = {
+      from,
+      to: from + DAY_MS,
+      name: new Date(from).toISOString().slice(0, 10).replaceAll('-', ''),
+    };
+  }
+  return lastDay.name;
+}

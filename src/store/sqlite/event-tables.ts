@@ -1,0 +1,41 @@
+// Published events, in tables by day.
+import type { Database } from 'better-sqlite3';
+import type { EventRow } from '../rows.ts';
+import { DayTables } from './day-tables.ts';
+
+export type EventTables = DayTables<ReturnType<typeof prepare>>;
+
+export function eventTables(db: Database): EventTables {
+  return new DayTables(db, { name: 'events', create, prepare });
+}
+
+function create(table: string): string {
+  return `CREATE TABLE IF NOT EXISTS ${table} (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    context TEXT NOT NULL,
+    resource TEXT,
+    actor TEXT,
+    ordering_key TEXT,
+    trace_id TEXT,
+    payload BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+  )`;
+}
+
+const COLUMNS = `id, type, context, resource, actor, ordering_key AS orderingKey, trace_id AS traceId, payload,
+  created_at AS createdAt`;
+
+function prepare(db: Database, table: string) {
+  return {
+    insert: db.prepare(
+      `INSERT INTO ${table} (seq, id, type, context, resource, actor, ordering_key, trace_id, payload, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    bySeq: db.prepare<[number], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE seq = ?`),
+    byId: db.prepare<[string], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE id = ?`),
+  };
+}
+
+type StoredEvent = Omit<EventRow, 'idempotency'>;

@@ -1,0 +1,52 @@
+// Whom deliveries are for, kept from one to the next. Never trusted for a send: the epoch is compared when the request
+// has its socket, and never for a refusal: that is looked at again.
+import type { SecretBox } from '../core/secret-box.ts';
+import type { Platform } from '../platform/platform.ts';
+import { acknowledgedSecrets, type InstallationSecrets } from '../store/installation-secrets.ts';
+import type { Recipient } from '../store/rows.ts';
+import type { DeliveryStore } from '../store/store.ts';
+
+export interface KnownRecipient extends Recipient {
+  secrets: InstallationSecrets | undefined;
+  /** Granted, with everything implied. */
+  scopes: ReadonlySet<string>;
+  /** The same for all who may see the same. */
+  scopesKey: string;
+}
+
+const MOST_KNOWN = 20_000;
+
+export class Recipients {
+  readonly #deliveries: DeliveryStore;
+  readonly #box: SecretBox;
+  readonly #platform: Platform;
+  readonly #known = new Map<string, KnownRecipient>();
+
+  constructor(parts: { deliveries: DeliveryStore; box: SecretBox; platform: Platform }) {
+    this.#deliveries = parts.deliveries;
+    this.#box = parts.box;
+    this.#platform = parts.platform;
+  }
+
+  /** As last seen; may be of before. */
+  known(installationId: string): KnownRecipient | undefined {
+    return this.#known.get(installationId);
+  }
+
+  /** As things stand now. */
+  async look(installationId: string): Promise<KnownRecipient | undefined> {
+    const row = await this.#deliveries.recipient(installationId);
+    this.#known.delete(installationId);
+    if (!row) return undefined;
+    const granted = row.grant?.scopes ?? [];
+    const known: KnownRecipient = {
+      ...row,
+      secrets: acknowledgedSecrets(this.#box, row.installation),
+      scopes: this.#platform.scopes.closure(granted),
+      scopesKey: granted.join(' '),
+    };
+    if (this.#known.size >= MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(installationId, known);
+    return known;
+  }
+}
