@@ -154,13 +154,11 @@ function checkNames(input: EventInput): void {
 /** As deep as the operator API reads. Deeper ones can be written, but not sent: recursion over them ends in the middle. */
 const DEEPEST_PAYLOAD = 64;
 
-function isTooDeep(payload: object): boolean {
-  let level: unknown[] = [payload];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST_PAYLOAD) return true;
-    level = level.flatMap((value) =>
-      typeof value === 'object' && value !== null ? Object.values(value) : [],
-    );
+function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return depth > DEEPEST_PAYLOAD;
+  if (depth > DEEPEST_PAYLOAD) return true;
+  for (const name of Object.keys(value)) {
+    if (isTooDeep((value as Record<string, unknown>)[name], depth + 1)) return true;
   }
   return false;
 }

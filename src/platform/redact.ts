@@ -63,4 +63,33 @@ export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<st
   return { payload: redacted, withheld: [...withheld.values()], undeclared: [...undeclared] };
 }
 
+/**
+ * What somebody needs to see all of a payload: the same rule, asked once per event instead of once per recipient.
+ * @returns the scopes; undefined if it has a field that nobody sees
+ */
+export function scopesToSeeAll(payload: unknown, root: FieldNode): string[] | undefined {
+  const needed = new Set<string>();
+  return isDeclared(payload, root, needed) ? [...needed] : undefined;
+}
+
+function isDeclared(value: unknown, node: FieldNode, needed: Set<string>): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) {
+    const { items, isOpen } = node;
+    if (items && value.length > 0) for (const scope of items.scopes) needed.add(scope);
+    const inner = items ? items.node : isOpen ? node : NOTHING_NAMED;
+    return value.every((element) => isDeclared(element, inner, needed));
+  }
+  for (const name of Object.keys(value)) {
+    const field = node.properties.get(name);
+    if (!field) {
+      if (node.isOpen) continue;
+      return false;
+    }
+    for (const scope of field.scopes) needed.add(scope);
+    if (!isDeclared((value as Record<string, unknown>)[name], field.node, needed)) return false;
+  }
+  return true;
+}
+
 const NOTHING_NAMED: FieldNode = { isOpen: false, properties: new Map(), items: undefined };

@@ -44,7 +44,7 @@ export async function attempt(
   if (clock.now() > delivery.expiresAt) {
     return dropped(delivery, parts, { reason: 'expired', message: EXPIRED });
   }
-  const event = await payloads.event(delivery);
+  const event = payloads.known(delivery) ?? (await payloads.event(delivery));
   if (!event) {
     const message = 'The event is past its retention.';
     return dropped(delivery, parts, { reason: 'event_expired', message });

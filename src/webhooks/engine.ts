@@ -7,10 +7,10 @@ import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { EventRow, LaneState, LifecycleCall, OwedDelivery } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
-import { type Attempted, attempt, EXPIRED } from './attempt.ts';
+import { type Attempted, type AttemptParts, attempt, EXPIRED } from './attempt.ts';
 import { Endpoint } from './endpoint.ts';
 import { blockedUntil, type Change, fail, isWell, silence, succeed } from './health.ts';
-import { Lane, SLOW_MS } from './lane.ts';
+import { ALL_IN_HAND, Lane, SLOW_MS } from './lane.ts';
 import { Payloads } from './payloads.ts';
 import { Recipients } from './recipients.ts';
 import { Recorder } from './recorder.ts';
@@ -52,9 +52,13 @@ export class Engine {
   /** Lanes that have work, and whose origin has no room. */
   readonly #crowded = new Map<Endpoint, Set<Lane>>();
   readonly #later = new Timeline<Lane>();
+  readonly #busyLanes = new Set<Lane>();
   readonly #recorder: Recorder;
   readonly #recipients: Recipients;
   readonly #payloads: Payloads;
+  readonly #attemptParts: AttemptParts;
+  /** Deliveries in the windows of all lanes. */
+  #inHand = 0;
   #mayHaveEvents = true;
   #isFanningOut = false;
   #isOpen = false;
@@ -70,6 +74,12 @@ export class Engine {
     const { store, platform, box, log, onUndeclared } = parts;
     this.#recipients = new Recipients({ deliveries: store.deliveries, box, platform });
     this.#payloads = new Payloads({ events: store.events, platform, onUndeclared });
+    this.#attemptParts = {
+      ...parts,
+      deliveries: store.deliveries,
+      recipients: this.#recipients,
+      payloads: this.#payloads,
+    };
     this.#recorder = new Recorder(store.deliveries, log, (attempts) => this.#recorded(attempts));
   }
 
@@ -132,8 +142,7 @@ export class Engine {
         const now = clock.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
         if (pass.events > 0) this.#mayHaveEvents = true;
-        for (const delivery of pass.owed) this.#laneOf(delivery.installationId).hand(delivery);
-        for (const { installationId } of pass.owed) this.#arrange(this.#laneOf(installationId));
+        for (const delivery of pass.owed) this.#hand(delivery);
         this.#pump();
       }
     } catch (error) {
@@ -144,6 +153,14 @@ export class Engine {
       this.#isFanningOut = false;
       this.#tellIdle();
     }
+  }
+
+  #hand(delivery: OwedDelivery): void {
+    const lane = this.#laneOf(delivery.installationId);
+    const before = lane.inHand;
+    lane.hand(delivery, this.#inHand < ALL_IN_HAND);
+    this.#inHand += lane.inHand - before;
+    this.#arrange(lane);
   }
 
   #laneOf(installationId: string): Lane {
@@ -222,6 +239,7 @@ export class Engine {
       const isProbe = lane.isProbing;
       const delivery = lane.take(now);
       if (!delivery) break;
+      this.#inHand--;
       void this.#attempt(lane, delivery, isProbe);
       if (isProbe) break;
     }
@@ -250,7 +268,9 @@ export class Engine {
         now,
         lane.refillLimit,
       );
+      const before = lane.inHand;
       lane.refill(due, nextDueAt);
+      this.#inHand += lane.inHand - before;
     } catch (error) {
       log.error({ err: error }, 'the delivery engine could not read its store; trying again');
       lane.refillFailed(clock.now() + RETRY_MS);
@@ -266,15 +286,11 @@ export class Engine {
     const { log, clock } = this.#parts;
     this.#busy++;
     this.#slots.take(lane.standing);
+    this.#busyLanes.add(lane);
     const endpoint = this.#endpointOf(lane);
     if (endpoint) endpoint.underWay++;
     try {
-      const attempted = await attempt(delivery, isProbe, {
-        ...this.#parts,
-        deliveries: this.#parts.store.deliveries,
-        recipients: this.#recipients,
-        payloads: this.#payloads,
-      });
+      const attempted = await attempt(delivery, isProbe, this.#attemptParts);
       this.#learn(lane, endpoint, attempted, isProbe);
       lane.charge(attempted.bytes);
       this.#recorder.add(attempted.record);
@@ -287,6 +303,7 @@ export class Engine {
       lane.expect(clock.now() + RETRY_MS);
     } finally {
       lane.ended(delivery.id);
+      if (lane.underWay === 0) this.#busyLanes.delete(lane);
       this.#slots.give(lane.standing);
       if (endpoint) this.#leave(endpoint);
       this.#busy--;
@@ -384,8 +401,8 @@ export class Engine {
   #lookForSlowOnes(): void {
     if (this.#slots.taken === 0) return;
     const now = this.#parts.clock.now();
-    for (const lane of this.#lanes.values()) {
-      if (lane.underWay === 0 || !lane.isSlow(now)) continue;
+    for (const lane of this.#busyLanes) {
+      if (!lane.isSlow(now)) continue;
       if (lane.standing !== 'troubled') lane.endpoint?.troubled(true);
       this.#stand(lane);
     }
@@ -411,6 +428,7 @@ export class Engine {
     lane.isEnding = true;
     this.#busy++;
     try {
+      this.#inHand -= lane.inHand;
       lane.putBack(clock.now());
       for (let ended = ENDED_PER_CHUNK; ended === ENDED_PER_CHUNK && this.#isOpen; ) {
         ended = await store.deliveries.endUnsent(

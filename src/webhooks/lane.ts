@@ -5,7 +5,11 @@ import type { Endpoint } from './endpoint.ts';
 import { blockedUntil, wellLane } from './health.ts';
 import type { Standing } from './slots.ts';
 
-export const LANE_WINDOW = 64;
+/** Rows read from the table at once. */
+const LANE_WINDOW = 64;
+/** Rows in hand of one lane at most, and of all. */
+const MOST_IN_HAND = 1_024;
+export const ALL_IN_HAND = 8_192;
 /** An attempt that has not ended by then makes its lane a slow one. */
 export const SLOW_MS = 1_000;
 /** What one lane may spend in its turn: first attempts cost 1 and more by size, retries and replays four times that. */
@@ -27,6 +31,8 @@ export class Lane {
   /** When something in the table is due that is not in the window; undefined when nothing is known to be. */
   #dueAt: number | undefined;
   #window: OwedDelivery[] = [];
+  /** The first of the window that is not taken. */
+  #next = 0;
   /** Taken and not recorded yet: still in the table, so a refill must leave them out. */
   readonly #taken = new Set<string>();
   readonly #startedAt = new Map<string, number>();
@@ -46,10 +52,7 @@ export class Lane {
 
   get isEmpty(): boolean {
     return (
-      this.#window.length === 0 &&
-      this.#taken.size === 0 &&
-      this.#dueAt === undefined &&
-      !this.isRefilling
+      this.inHand === 0 && this.#taken.size === 0 && this.#dueAt === undefined && !this.isRefilling
     );
   }
 
@@ -59,23 +62,27 @@ export class Lane {
   }
 
   /** Owed since a moment ago. Kept in hand if there is room and nothing older waits in the table. */
-  hand(delivery: OwedDelivery): void {
+  hand(delivery: OwedDelivery, hasRoom: boolean): void {
     const isBehind = this.#dueAt !== undefined && this.#dueAt <= delivery.dueAt;
+    const isFull = !hasRoom || this.inHand >= MOST_IN_HAND;
     // Whether an earlier one of its order is owed, only the table knows.
-    if (isBehind || this.#window.length >= LANE_WINDOW || delivery.orderingKey !== null)
-      this.expect(delivery.dueAt);
+    if (isBehind || isFull || delivery.orderingKey !== null) this.expect(delivery.dueAt);
     else this.#window.push(delivery);
+  }
+
+  get inHand(): number {
+    return this.#window.length - this.#next;
   }
 
   /** When the next may be taken; undefined: nothing is owed. */
   readyAt(now: number): number | undefined {
-    const due = this.#window.length > 0 ? now : this.#dueAt;
+    const due = this.inHand > 0 ? now : this.#dueAt;
     if (due === undefined) return undefined;
     return Math.max(due, blockedUntil(this.state) ?? 0);
   }
 
   needsRefill(now: number): boolean {
-    return this.#window.length === 0 && this.#dueAt !== undefined && this.#dueAt <= now;
+    return this.inHand === 0 && this.#dueAt !== undefined && this.#dueAt <= now;
   }
 
   /** Rows to ask the store for: those taken come back with the others. */
@@ -92,7 +99,7 @@ export class Lane {
 
   refill(rows: OwedDelivery[], nextDueAt: number | undefined): void {
     this.isRefilling = false;
-    const inHand = new Set(this.#window.map(({ id }) => id));
+    const inHand = new Set(this.#window.slice(this.#next).map(({ id }) => id));
     for (const row of rows) {
       const isKnown =
         this.#taken.has(row.id) || inHand.has(row.id) || this.#goneMeanwhile.has(row.id);
@@ -122,8 +129,12 @@ export class Lane {
   }
 
   take(now: number): OwedDelivery | undefined {
-    const delivery = this.#window.shift();
+    const delivery = this.#window[this.#next];
     if (!delivery) return undefined;
+    if (++this.#next === this.#window.length) {
+      this.#window = [];
+      this.#next = 0;
+    }
     this.#taken.add(delivery.id);
     this.#startedAt.set(delivery.id, now);
     this.#credit -= isSecondClass(delivery) ? SECOND_CLASS : 1;
@@ -154,8 +165,9 @@ export class Lane {
 
   /** What is in hand goes back to the table. */
   putBack(now: number): void {
-    if (this.#window.length === 0) return;
+    if (this.inHand === 0) return;
     this.#window = [];
+    this.#next = 0;
     this.expect(now);
   }
 }

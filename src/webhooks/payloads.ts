@@ -1,7 +1,7 @@
 // Events on their way out, kept for as long as their deliveries are likely to follow each other: read once, redacted
 // once for all who may see the same. Bounded in bytes; what is not here is read from the store.
 import type { Platform } from '../platform/platform.ts';
-import { redact } from '../platform/redact.ts';
+import { redact, scopesToSeeAll } from '../platform/redact.ts';
 import type { EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
 import type { EventStore } from '../store/store.ts';
 import { envelope } from './envelope.ts';
@@ -15,14 +15,14 @@ export interface Body {
 
 interface Kept {
   event: EventRow;
-  payload: unknown;
+  /** What is needed to see all of it; undefined if nobody sees all. */
+  scopesToSeeAll: string[] | undefined;
   bodies: Map<string, Body>;
-  size: number;
 }
 
 const MOST_BYTES = 32 * 1024 * 1024;
-/** What parsing makes of it, roughly. */
-const BYTES_PER_BYTE = 4;
+/** What a row costs besides its payload, roughly. */
+const ROW_BYTES = 1_024;
 
 export class Payloads {
   readonly #events: Pick<EventStore, 'findOwed'>;
@@ -41,25 +41,33 @@ export class Payloads {
     this.#onUndeclared = parts.onUndeclared;
   }
 
-  /** Just published: its payload need not be read and parsed again. */
-  remember(event: EventRow, payload: unknown): void {
-    const size = event.payload.length * BYTES_PER_BYTE;
-    if (size > MOST_BYTES / 8 || this.#kept.has(event.id)) return;
-    this.#kept.set(event.id, { event, payload, bodies: new Map(), size });
-    this.#bytes += size;
+  /** Just published: it need not be read and parsed again. @param payload as it was stored. */
+  remember(event: EventRow, payload: unknown): Kept | undefined {
+    const eventType = this.#platform.events.get(event.type);
+    if (!eventType || event.payload.length > MOST_BYTES / 8) return undefined;
+    const kept = {
+      event,
+      scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),
+      bodies: new Map(),
+    };
+    this.#kept.set(event.id, kept);
+    this.#bytes += sizeOf(event);
     for (const [id, oldest] of this.#kept) {
       if (this.#bytes <= MOST_BYTES) break;
       this.#kept.delete(id);
-      this.#bytes -= oldest.size;
+      this.#bytes -= sizeOf(oldest.event);
     }
+    return kept;
+  }
+
+  known({ eventId }: OwedDelivery): EventRow | undefined {
+    return this.#kept.get(eventId)?.event;
   }
 
   /** undefined when the event is past retention. */
   async event(delivery: OwedDelivery): Promise<EventRow | undefined> {
-    const kept = this.#kept.get(delivery.eventId);
-    if (kept) return kept.event;
     const event = await this.#events.findOwed(delivery);
-    if (event) this.remember(event, JSON.parse(event.payload.toString('utf8')));
+    if (event) this.remember(event, parse(event));
     return event;
   }
 
@@ -67,19 +75,34 @@ export class Payloads {
     const kept = this.#kept.get(event.id);
     const known = kept?.bodies.get(recipient.scopesKey);
     if (known) return known;
-    const body = this.#make(
-      event,
-      kept ? kept.payload : JSON.parse(event.payload.toString('utf8')),
-      recipient,
-    );
-    kept?.bodies.set(recipient.scopesKey, body);
+    const body =
+      kept?.scopesToSeeAll?.every((scope) => recipient.scopes.has(scope)) === true
+        ? { bytes: this.#wrap(event, event.payload), withheld: [] }
+        : this.#redacted(event, recipient);
+    // One that only one is told of is not asked for again, most of the time.
+    if (kept && kept.bodies.size < MOST_BODIES) kept.bodies.set(recipient.scopesKey, body);
     return body;
   }
 
-  #make(event: EventRow, payload: unknown, { scopes }: KnownRecipient): Body {
+  #redacted(event: EventRow, { scopes }: KnownRecipient): Body {
     const { fields } = this.#platform.events.get(event.type)!;
-    const { payload: visible, withheld, undeclared } = redact(payload, fields, scopes);
+    const { payload, withheld, undeclared } = redact(parse(event), fields, scopes);
     if (undeclared.length > 0) this.#onUndeclared(event.type, undeclared);
-    return { bytes: envelope(this.#platform.body, event, visible), withheld };
+    return { bytes: this.#wrap(event, Buffer.from(JSON.stringify(payload))), withheld };
   }
+
+  #wrap(event: EventRow, data: Buffer): Buffer {
+    return envelope(this.#platform.body, event, data);
+  }
+}
+
+/** Of one event: as many as there are different sets of scopes, in most places few. */
+const MOST_BODIES = 16;
+
+function parse({ payload }: EventRow): unknown {
+  return JSON.parse(payload.toString('utf8'));
+}
+
+function sizeOf({ payload }: EventRow): number {
+  return 2 * payload.length + ROW_BYTES;
 }

@@ -1,9 +1,9 @@
 // The log of attempts, in tables by day. A row that ended its delivery carries everything the list of deliveries shows.
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { AttemptRecord, Delivery, LoggedAttempt } from '../rows.ts';
 import { DayTables } from './day-tables.ts';
 
-export type AttemptTables = DayTables<ReturnType<typeof prepare>>;
+export type AttemptTables = DayTables<AttemptStatements>;
 
 export function attemptTables(db: Database): AttemptTables {
   return new DayTables(db, { name: 'attempts', create, prepare });
@@ -53,7 +53,19 @@ export interface EndedFilter {
   limit: number;
 }
 
-function prepare(db: Database, table: string) {
+interface AttemptStatements {
+  insert: Statement;
+  /** Deliveries that are ended without being sent. */
+  insertUnsent: Statement<{ ids: string; at: number; reason: string; message: string }>;
+  log: Statement<[string], RawAttempt>;
+  lastEnd: Statement<[string], RawDelivery>;
+  /** The reason of the last attempt. */
+  lastReason: Statement<[string], string | null>;
+  ofInstallation: Statement<EndedFilter, RawDelivery>;
+  ofAll: Statement<EndedFilter, RawDelivery>;
+}
+
+function prepare(db: Database, table: string): AttemptStatements {
   const ended = `SELECT a.delivery_id AS id, a.installation_id AS installationId, i.addon_key AS addonKey, i.context,
       a.webhook_id AS webhookId, a.event_id AS eventId, a.event_type AS eventType, a.outcome AS state,
       a.number AS attempts, a.reason, a.event_at AS createdAt, NULL AS nextAttemptAt, a.at AS endedAt, a.withheld,
@@ -70,13 +82,7 @@ function prepare(db: Database, table: string) {
          replay_id)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    /** Deliveries that are ended without being sent. */
-    insertUnsent: db.prepare<{
-      ids: string;
-      at: number;
-      reason: string;
-      message: string;
-    }>(
+    insertUnsent: db.prepare(
       `INSERT INTO ${table} (delivery_id, number, at, duration_ms, outcome, reason, message, url, installation_id,
          webhook_id, event_id, event_type, event_at, replay_id)
        SELECT d.id, 0, @at, 0, 'dropped', @reason, @message, '', d.installation_id, d.webhook_id, d.event_id,
@@ -91,7 +97,6 @@ function prepare(db: Database, table: string) {
     lastEnd: db.prepare<[string], RawDelivery>(
       `${ended} WHERE a.delivery_id = ? AND a.outcome <> 'retry' ORDER BY a.seq DESC LIMIT 1`,
     ),
-    /** The reason of the last attempt. */
     lastReason: db
       .prepare<[string], string | null>(
         `SELECT reason FROM ${table} WHERE delivery_id = ? ORDER BY seq DESC LIMIT 1`,

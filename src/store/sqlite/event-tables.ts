@@ -1,9 +1,15 @@
 // Published events, in tables by day.
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { EventRow } from '../rows.ts';
 import { DayTables } from './day-tables.ts';
 
-export type EventTables = DayTables<ReturnType<typeof prepare>>;
+interface EventStatements {
+  insert: Statement;
+  bySeq: Statement<[number], StoredEvent>;
+  byId: Statement<[string], StoredEvent>;
+}
+
+export type EventTables = DayTables<EventStatements>;
 
 export function eventTables(db: Database): EventTables {
   return new DayTables(db, { name: 'events', create, prepare });
@@ -27,7 +33,7 @@ function create(table: string): string {
 const COLUMNS = `id, type, context, resource, actor, ordering_key AS orderingKey, trace_id AS traceId, payload,
   created_at AS createdAt`;
 
-function prepare(db: Database, table: string) {
+function prepare(db: Database, table: string): EventStatements {
   return {
     insert: db.prepare(
       `INSERT INTO ${table} (seq, id, type, context, resource, actor, ordering_key, trace_id, payload, created_at)

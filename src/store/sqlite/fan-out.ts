@@ -1,10 +1,11 @@
 // Turns published events into deliveries. Each chunk's deliveries and the outbox row's progress are one
 // transaction: killed in between, the next owner goes on where it stopped, and nothing is owed twice.
 import type { Database } from 'better-sqlite3';
+import { bucketOf, derivedIdAt } from '../../core/ids.ts';
 import type { FannedOut, OwedDelivery } from '../rows.ts';
 
-/** How many installations one fan-out transaction serves at most, so that it stays short. */
-const INSTALLATIONS_PER_CHUNK = 500;
+/** How many deliveries of one event one transaction makes, so that it stays short. */
+const DELIVERIES_PER_CHUNK = 500;
 
 interface Waiting {
   seq: number;
@@ -17,72 +18,116 @@ interface Waiting {
   after: string;
 }
 
+type Told = [installationId: string, webhookId: string];
+
 export function fanOutOperation(db: Database) {
   const waiting = db.prepare<[number], Waiting>(
     `SELECT seq, event_id AS eventId, event_type AS type, event_at AS eventAt, context, resource,
        ordering_key AS orderingKey, after_installation AS after
      FROM outbox ORDER BY seq LIMIT ?`,
   );
-  const chunkEnd = db
-    .prepare<[string, string, string, number], string>(
-      `SELECT installation_id FROM subscriptions
-       WHERE context = ? AND event_type = ? AND installation_id > ? ORDER BY installation_id LIMIT 1 OFFSET ?`,
+  const told = db
+    .prepare<[string, string, string, number, number, string | null, number, number], Told>(
+      `SELECT s.installation_id, s.webhook_id FROM subscriptions s JOIN installations i ON i.id = s.installation_id
+       WHERE s.context = ? AND s.event_type = ? AND s.installation_id > ? AND s.since <= ?
+         AND (i.all_resources = 1 AND i.all_resources_since <= ? OR EXISTS (
+           SELECT 1 FROM granted_resources r
+           WHERE r.installation_id = i.id AND r.resource = ? AND r.since <= ?))
+       ORDER BY s.installation_id, s.webhook_id LIMIT ?`,
     )
-    .pluck();
-  const insert = db.prepare<
-    Waiting & { now: number; expiresAt: number; upTo: string | null },
-    { id: string; installationId: string; webhookId: string }
-  >(
+    .raw();
+  const insert = db.prepare(
     `INSERT INTO deliveries (id, bucket, installation_id, webhook_id, event_seq, event_id, event_type, event_at,
        ordering_key, due_at, expires_at)
-     SELECT delivery_id(@eventAt, @eventId, s.installation_id, s.webhook_id), bucket_of(s.installation_id),
-       s.installation_id, s.webhook_id, @seq, @eventId, @type, @eventAt, @orderingKey, @now, @expiresAt
-     FROM subscriptions s
-     JOIN installations i ON i.id = s.installation_id
-     WHERE s.context = @context AND s.event_type = @type AND s.since <= @eventAt
-       AND s.installation_id > @after AND (@upTo IS NULL OR s.installation_id <= @upTo)
-       AND (i.all_resources = 1 AND i.all_resources_since <= @eventAt OR EXISTS (
-         SELECT 1 FROM granted_resources r
-         WHERE r.installation_id = i.id AND r.resource = @resource AND r.since <= @eventAt))
-     ON CONFLICT (id) DO NOTHING
-     RETURNING id, installation_id AS installationId, webhook_id AS webhookId`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
   );
-  const remove = db.prepare('DELETE FROM outbox WHERE seq = ?');
+  const remove = db.prepare('DELETE FROM outbox WHERE seq BETWEEN ? AND ?');
   const advance = db.prepare('UPDATE outbox SET after_installation = ? WHERE seq = ?');
+
+  function owe(event: Waiting, rows: Told[], now: number, expiresAt: number): OwedDelivery[] {
+    const { seq: eventSeq, eventId, type: eventType, eventAt, orderingKey } = event;
+    return rows.flatMap(([installationId, webhookId]) => {
+      const id = derivedIdAt(eventAt, eventId, installationId, webhookId);
+      const { changes } = insert.run(
+        id,
+        bucketOf(installationId),
+        installationId,
+        webhookId,
+        eventSeq,
+        eventId,
+        eventType,
+        eventAt,
+        orderingKey,
+        now,
+        expiresAt,
+      );
+      if (changes === 0) return [];
+      return {
+        id,
+        installationId,
+        webhookId,
+        eventSeq,
+        eventId,
+        eventType,
+        eventAt,
+        orderingKey,
+        replayId: null,
+        attempts: 0,
+        dueAt: now,
+        expiresAt,
+      };
+    });
+  }
 
   return (limit: number, now: number, expiresAfterMs: number): FannedOut => {
     const owed: OwedDelivery[] = [];
-    const expiresAt = now + expiresAfterMs;
-    const unfinished = new Set<string>();
+    /** Orders of which an event is not done: a later one of the same must not overtake it. */
+    const held = new Set<string>();
     let events = 0;
+    /** The run of events that are done, by number. */
+    let run: [from: number, to: number] | undefined;
+    const endRun = () => {
+      if (run) remove.run(...run);
+      run = undefined;
+    };
     for (const event of waiting.all(limit)) {
-      if (owed.length >= INSTALLATIONS_PER_CHUNK) break;
-      const { seq, eventId, type, eventAt, context, orderingKey, after } = event;
-      // An event may not overtake an earlier one of its order that is still being fanned out.
+      if (owed.length >= DELIVERIES_PER_CHUNK) break;
+      const { seq, type, eventAt, context, resource, orderingKey, after } = event;
       const order = orderingKey === null ? undefined : `${context}\u0000${orderingKey}`;
-      if (order !== undefined && unfinished.has(order)) continue;
-      const upTo = chunkEnd.get(context, type, after, INSTALLATIONS_PER_CHUNK - 1) ?? null;
-      for (const row of insert.all({ ...event, now, expiresAt, upTo })) {
-        owed.push({
-          ...row,
-          eventSeq: seq,
-          eventId,
-          eventType: type,
-          eventAt,
-          orderingKey,
-          replayId: null,
-          attempts: 0,
-          dueAt: now,
-          expiresAt,
-        });
+      if (order !== undefined && held.has(order)) {
+        endRun();
+        continue;
       }
-      if (upTo === null) remove.run(seq);
-      else {
-        advance.run(upTo, seq);
-        if (order !== undefined) unfinished.add(order);
-      }
+      const rows = told.all(
+        context,
+        type,
+        after,
+        eventAt,
+        eventAt,
+        resource,
+        eventAt,
+        DELIVERIES_PER_CHUNK + 1,
+      );
       events++;
+      if (rows.length <= DELIVERIES_PER_CHUNK) {
+        owed.push(...owe(event, rows, now, now + expiresAfterMs));
+        run = [run?.[0] ?? seq, seq];
+        continue;
+      }
+      endRun();
+      const chunk = wholeInstallations(rows);
+      owed.push(...owe(event, chunk, now, now + expiresAfterMs));
+      advance.run(chunk.at(-1)![0], seq);
+      if (order !== undefined) held.add(order);
     }
+    endRun();
     return { owed, events };
   };
+}
+
+/** Without the last installation, whose webhooks may not all be there: a descriptor declares fewer than a chunk has. */
+function wholeInstallations(rows: Told[]): Told[] {
+  const last = rows.at(-1)![0];
+  const whole = rows.filter(([id]) => id !== last);
+  return whole.length > 0 ? whole : rows;
 }

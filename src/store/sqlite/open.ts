@@ -13,7 +13,6 @@ import { deliveryStore } from './deliveries.ts';
 import { engineStore } from './engine-lock.ts';
 import { eventTables } from './event-tables.ts';
 import { eventStore } from './events.ts';
-import { defineFunctions } from './functions.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
@@ -45,7 +44,6 @@ export function openSqlite(path: string): Store {
     tables.confirm(Date.now());
   }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  defineFunctions(db);
   const writer = new Writer(db);
   return {
     installKeys: installKeyStore(db, writer),

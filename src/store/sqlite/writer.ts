@@ -13,6 +13,9 @@ interface Job {
 }
 
 const MOST_PER_COMMIT = 512;
+/** So many writes do not wait for others. */
+const WORTH_A_COMMIT = 128;
+const LONGEST_PAUSE_MS = 4;
 /** How long a write waits for another process's transaction before it is refused. */
 const BUSY_LIMIT_MS = 10_000;
 
@@ -26,6 +29,8 @@ export class Writer {
   readonly #rollbackTo: Statement;
   #queue: Job[] = [];
   #isScheduled = false;
+  #notBefore = 0;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -55,13 +60,25 @@ export class Writer {
     while (this.#queue.length > 0) await this.write(() => undefined).catch(() => undefined);
   }
 
+  /** After a commit there is a pause as long as that commit took: under load, more writes share the next one. */
   #schedule(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled) {
+      if (this.#pause && this.#queue.length >= WORTH_A_COMMIT) {
+        clearTimeout(this.#pause);
+        this.#pause = undefined;
+        setImmediate(() => this.#flush());
+      }
+      return;
+    }
     this.#isScheduled = true;
-    setImmediate(() => this.#flush());
+    const wait = this.#notBefore - performance.now();
+    if (wait < 1 || this.#queue.length >= WORTH_A_COMMIT) setImmediate(() => this.#flush());
+    else this.#pause = setTimeout(() => this.#flush(), Math.min(wait, LONGEST_PAUSE_MS));
   }
 
   #flush(): void {
+    this.#pause = undefined;
+    const began = performance.now();
     const jobs = this.#queue.splice(0, MOST_PER_COMMIT);
     this.#isScheduled = false;
     if (jobs.length === 0) return;
@@ -80,6 +97,8 @@ export class Writer {
       this.#waitOrRefuse(jobs, error);
       return;
     }
+    const now = performance.now();
+    this.#notBefore = now + (now - began);
     for (const answer of answers) answer();
     this.#next();
   }
