@@ -18,6 +18,7 @@ import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
+import { Reader } from './reader.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 import { Writer } from './writer.ts';
@@ -40,6 +41,7 @@ export function openSqlite(path: string): Store {
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   defineFunctions(db);
   const writer = new Writer(db);
+  const reader = new Reader(db);
   return {
     installKeys: installKeyStore(db, writer),
     installations: installationStore(db, writer),
@@ -52,12 +54,13 @@ export function openSqlite(path: string): Store {
     grants: grantStore(db, writer),
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
-    tokens: tokenStore(db, writer),
+    tokens: tokenStore(db, writer, reader),
     events: eventStore(db, writer, file),
     deliveries: deliveryStore(db, writer),
     engine: engineStore(db, file),
     async close() {
       await writer.drain();
+      await reader.drain();
       db.close();
     },
   };
