@@ -666,6 +666,45 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    describe('a use', () => {
+      const minute = 60 * SECOND;
+
+      it('of a grant is written at most once a minute, also after a restart', async () => {
+        const row = await install();
+        const { id } = (await store.installations.findGrant(row.id))!;
+        const use = (at: number) => store.grants.noteUse(id, at, `from ${at}`);
+        const last = async () => {
+          const { lastUsedAt, lastUsedFrom } = (await store.grants.find(id))!;
+          return { lastUsedAt, lastUsedFrom };
+        };
+        await use(T);
+        await use(T + minute - 1);
+        await opened.reopen();
+        store = opened.store;
+        await use(T + minute - 1);
+        expect(await last()).to.deep.equal({ lastUsedAt: T, lastUsedFrom: `from ${T}` });
+        await use(T + 2 * minute);
+        expect((await last()).lastUsedAt).to.equal(T + 2 * minute);
+      });
+
+      it('of a scope is written at most once a minute, also after a restart', async () => {
+        const use = (scope: string, at: number) => store.usedScopes.note('client', scope, at);
+        await use('wiki', T);
+        await use('wiki', T + minute - 1);
+        await opened.reopen();
+        store = opened.store;
+        await use('wiki', T + minute - 1);
+        await use('issue', T + 1);
+        expect(await store.usedScopes.list('client')).to.deep.equal([
+          { scope: 'issue', lastUsedAt: T + 1 },
+          { scope: 'wiki', lastUsedAt: T },
+        ]);
+        await use('wiki', T + 2 * minute);
+        const [, wiki] = await store.usedScopes.list('client');
+        expect(wiki!.lastUsedAt).to.equal(T + 2 * minute);
+      });
+    });
+
     describe('the install key', () => {
       it('is the first one added, whoever comes second', async () => {
         const key = (kid: string) => ({
