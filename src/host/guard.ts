@@ -6,7 +6,6 @@ import type { Caller } from '../oauth/access-token.ts';
 import { OAUTH1_CHALLENGE } from '../oauth/oauth1/errors.ts';
 import type { ClientRow, InstallationRow } from '../store/rows.ts';
 import { type CallerDecision, findCaller } from './caller.ts';
-import { readFormBody } from './form-body.ts';
 import type { HostParts } from './parts.ts';
 import { type Place, type PlaceOptions, readPlace } from './route-place.ts';
 
@@ -58,12 +57,7 @@ export function guard(
     const authorization = ctx.get('authorization') || undefined;
     const request = options.request
       ? { authorization, ...options.request(ctx) }
-      : {
-          authorization,
-          method: ctx.method,
-          url: ctx.originalUrl,
-          readForm: () => readFormBody(ctx),
-        };
+      : { authorization, method: ctx.method, url: ctx.originalUrl, ctx };
     ctx.set('X-Accepted-OAuth-Scopes', scope);
     try {
       const decision = await findCaller(request, parts, options.basicUser);
