@@ -666,6 +666,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    // Seen red: without the conditions in the statements, which a restart leaves alone with it.
     describe('a use', () => {
       const minute = 60 * SECOND;
 
