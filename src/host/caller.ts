@@ -1,4 +1,5 @@
 // Who calls the product's API: a bearer token, a Connect JWT, a token as a Basic password (git), or an OAuth 1 signature.
+import type { Context } from 'koa';
 import { MortiseError } from '../core/errors.ts';
 import { sha256 } from '../core/secrets.ts';
 import {
@@ -8,6 +9,7 @@ import {
   decideToken,
 } from '../oauth/access-token.ts';
 import { isSigned } from '../oauth/oauth1/signed-request.ts';
+import { readFormBody } from './form-body.ts';
 import { findSigner } from './oauth1.ts';
 import type { HostParts } from './parts.ts';
 
@@ -16,8 +18,8 @@ export interface ApiRequest {
   method: string;
   /** Path and query as received. */
   url: string;
-  /** The body if it is a form, undefined if not; asked for only where a signature covers it. Without it OAuth 1 is not offered. */
-  readForm?: () => Promise<string | undefined>;
+  /** Whose body is read if it is a form and a signature covers it. Without it OAuth 1 is not offered. */
+  ctx?: Context;
 }
 
 export type CallerDecision =
@@ -34,8 +36,8 @@ export async function findCaller(
   parts: HostParts,
   basicUser?: string,
 ): Promise<CallerDecision> {
-  if (request.readForm && isSigned(request)) {
-    return bySignature(request, await request.readForm(), parts);
+  if (request.ctx && isSigned(request)) {
+    return bySignature(request, await readFormBody(request.ctx), parts);
   }
   const [, scheme = '', value = ''] = /^(\S+) +(\S+)$/.exec(request.authorization ?? '') ?? [];
   if (scheme.toLowerCase() === 'bearer') return byToken(value, parts);

@@ -6,21 +6,10 @@ import type { Caller } from '../oauth/access-token.ts';
 import { OAUTH1_CHALLENGE } from '../oauth/oauth1/errors.ts';
 import type { ClientRow, InstallationRow } from '../store/rows.ts';
 import { type CallerDecision, findCaller } from './caller.ts';
-import { readFormBody } from './form-body.ts';
 import type { HostParts } from './parts.ts';
+import { type Place, type PlaceOptions, readPlace } from './route-place.ts';
 
-export interface GuardOptions {
-  /**
-   * The resource this request is about, by the product's own name: a template over the route's parameters, or a function.
-   * Without it the route is about its whole context, which a token limited to resources does not cover. null: the route
-   * itself leaves out what ctx.state.mortise.resources does not name.
-   */
-  resource?: string | ((ctx: Context) => string) | null;
-  /**
-   * The context it belongs to. Default: the route parameter named like one of the platform's kinds of contexts,
-   * or like an alias of one.
-   */
-  context?: string | ((ctx: Context) => string);
+export interface GuardOptions extends PlaceOptions {
   /** Accept a token as Basic password under this user name, as git sends it: `x-token-auth`. */
   basicUser?: string;
 }
@@ -63,24 +52,24 @@ export function guard(
       hint: `It has: ${[...platform.scopes.all.keys()].join(', ')}.`,
     });
   }
+  const place = readPlace(options, platform);
   return async (ctx, next) => {
-    const request = {
-      authorization: ctx.get('authorization') || undefined,
-      ...(options.request?.(ctx) ?? {
-        method: ctx.method,
-        url: ctx.originalUrl,
-        readForm: () => readFormBody(ctx),
-      }),
-    };
+    const authorization = ctx.get('authorization') || undefined;
+    const request = options.request
+      ? { authorization, ...options.request(ctx) }
+      : { authorization, method: ctx.method, url: ctx.originalUrl, ctx };
     ctx.set('X-Accepted-OAuth-Scopes', scope);
     try {
       const decision = await findCaller(request, parts, options.basicUser);
       const caller = requireCaller(ctx, decision, options.basicUser);
       ctx.set('X-OAuth-Scopes', caller.scopes.join(', '));
       requireScope(ctx, caller, scope, parts);
-      requirePlace(ctx, caller, options, parts);
+      requirePlace(ctx, caller, place);
       ctx.state.mortise = stateOf(caller);
-      await noteUse(caller, scope, ctx.ip, parts);
+      // An installation's own calls are counted nowhere.
+      if (caller.userId !== null || caller.installation === null) {
+        await noteUse(caller, scope, ctx.ip, parts);
+      }
     } catch (error) {
       if (!(error instanceof MortiseError) || error.status >= 500) throw error;
       // Answered here, not thrown on: Koa's own error handling would take the headers away.
@@ -158,22 +147,21 @@ function requireScope(ctx: Context, caller: Caller, scope: string, parts: HostPa
 }
 
 /** Outside the installation's context nothing is granted, whatever the scopes say. */
-function requirePlace(ctx: Context, caller: Caller, options: GuardOptions, parts: HostParts): void {
-  const context = contextOf(ctx, options, parts);
+function requirePlace(ctx: Context, caller: Caller, place: Place): void {
+  const context = place.context(ctx);
   const own = caller.context ?? undefined;
   if (context !== undefined && own !== undefined && own !== '' && context !== own) {
     throw notCovered(ctx, `The token belongs to "${own}", not to "${context}".`);
   }
-  if (options.resource === null) return;
-  if (options.resource === undefined) {
+  if (place.resource === null) return;
+  if (place.resource === undefined) {
     if (caller.resources === null || context === undefined) return;
     throw notCovered(
       ctx,
       `The token covers single resources of "${context}", not "${context}" itself.`,
     );
   }
-  const resource =
-    typeof options.resource === 'function' ? options.resource(ctx) : fill(options.resource, ctx);
+  const resource = place.resource(ctx);
   if (context === undefined && own !== undefined && own !== '') {
     throw new MortiseError({
       code: 'guard_context_unknown',
@@ -187,42 +175,16 @@ function requirePlace(ctx: Context, caller: Caller, options: GuardOptions, parts
   }
 }
 
-function contextOf(ctx: Context, options: GuardOptions, parts: HostParts): string | undefined {
-  if (typeof options.context === 'function') return options.context(ctx);
-  if (options.context !== undefined) return fill(options.context, ctx);
-  const parameters = (ctx.params ?? {}) as Record<string, string>;
-  for (const name of parts.settings.platform.contextKinds.keys()) {
-    if (parameters[name] !== undefined) return parameters[name];
-  }
-  return undefined;
-}
-
-function fill(template: string, ctx: Context): string {
-  const parameters = (ctx.params ?? {}) as Record<string, string>;
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = parameters[name];
-    if (value === undefined) throw new Error(`guard(): the route has no parameter "${name}"`);
-    return value;
-  });
-}
-
 function stateOf(caller: Caller): GuardState {
-  const { installation, userId, clientId, scopes, resources } = caller;
-  return {
-    ...(installation && {
-      installation: {
-        id: installation.id,
-        addonKey: installation.addonKey,
-        context: installation.context,
-        clientKey: installation.clientKey,
-      },
-    }),
-    ...(caller.context !== null && { context: caller.context }),
-    ...(userId !== null && { user: { id: userId } }),
-    consumer: { id: clientId },
-    scopes,
-    resources,
-  };
+  const { installation, context, userId, clientId, scopes, resources } = caller;
+  const state: GuardState = { consumer: { id: clientId }, scopes, resources };
+  if (context !== null) state.context = context;
+  if (userId !== null) state.user = { id: userId };
+  if (installation !== null) {
+    const { id, addonKey, clientKey } = installation;
+    state.installation = { id, addonKey, context: installation.context, clientKey };
+  }
+  return state;
 }
 
 function notCovered(ctx: Context, message: string): MortiseError {

@@ -2,7 +2,7 @@
 // now, so that revocation needs no invalidation.
 import { randomSecret, sha256 } from '../core/secrets.ts';
 import type { Scopes } from '../platform/scopes.ts';
-import type { GrantRow, InstallationRow, TokenCheck } from '../store/rows.ts';
+import type { CallingInstallation, GrantRow, TokenCheck } from '../store/rows.ts';
 import type { TokenStore } from '../store/store.ts';
 
 export const ACCESS_TOKEN_PREFIX = 'mta_';
@@ -43,7 +43,7 @@ export interface Caller {
   resources: string[] | null;
   /** The context it is for; null for a user's grant: the product knows where its users may go. */
   context: string | null;
-  installation: InstallationRow | null;
+  installation: CallingInstallation | null;
   userId: string | null;
 }
 
@@ -83,8 +83,8 @@ function effectiveScopes(check: TokenCheck, scopes: Scopes): string[] {
 
 /** @returns why the grant carries nothing now, or undefined if it does. */
 export function decideGrant(
-  grant: TokenCheck['grant'],
-  installation: InstallationRow | null,
+  grant: Pick<TokenCheck['grant'], 'until' | 'handshakeDeadline'>,
+  installation: Pick<CallingInstallation, 'state'> | null,
   now: number,
 ): string | undefined {
   if (grant.until !== null) return 'What the access token was granted under has ended.';

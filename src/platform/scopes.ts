@@ -55,6 +55,7 @@ export function compileScopes(definition: PlatformDefinition): Scopes {
     within(wanted, granted) {
       const allowed = closure(granted);
       const kept = wanted.filter((name) => allowed.has(name));
+      if (kept.length === wanted.length) return kept;
       const keptClosure = closure(kept);
       const fallback = [...closure(wanted)].filter(
         (name) => allowed.has(name) && !keptClosure.has(name),

@@ -129,6 +129,7 @@ export interface AccessTokenRow {
   familyId?: string;
 }
 
+/** What decides on a token, and what the product is told of whose it is. */
 export interface TokenCheck {
   clientId: string;
   /** What the consumer may ask for at all; null = all. */
@@ -137,9 +138,16 @@ export interface TokenCheck {
   resources: string[] | null;
   expiresAt: number;
   revokedAt: number | null;
-  grant: GrantRow & { handshakeDeadline: number | null };
-  installation: InstallationRow | null;
+  grant: Pick<GrantRow, 'id' | 'userId' | 'kind' | 'context' | 'scopes' | 'resources' | 'until'> & {
+    handshakeDeadline: number | null;
+  };
+  installation: CallingInstallation | null;
 }
+
+export type CallingInstallation = Pick<
+  InstallationRow,
+  'id' | 'addonKey' | 'context' | 'clientKey' | 'state'
+>;
 
 export interface EventRow {
   id: string;

@@ -1,7 +1,9 @@
+// Seen red: the tokens, with checks that were kept for 200 ms.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { type Operator, operatorOf } from '../../examples/story/operator.ts';
+import { sha256 } from '../../src/core/secrets.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { type RunningProcess, startProcess } from '../helpers/process.ts';
 import { SECRET_KEY } from '../helpers/start-host.ts';
@@ -14,8 +16,8 @@ describe('two processes on one file', function () {
   this.timeout(60_000);
   let addon: FakeAddon;
   let folder: string;
-  let first: { process: RunningProcess; operator: Operator };
-  let second: { process: RunningProcess; operator: Operator };
+  let first: { process: RunningProcess; url: string; operator: Operator };
+  let second: typeof first;
 
   async function serve() {
     const process = startProcess(
@@ -23,7 +25,32 @@ describe('two processes on one file', function () {
       { MORTISE_DATA: folder, MORTISE_OPERATOR_TOKEN: TOKEN, MORTISE_SECRET_KEY: SECRET_KEY },
     );
     const [, url] = await process.waitFor(/mortise listening on (\S+)/);
-    return { process, operator: operatorOf(url!, TOKEN) };
+    return { process, url: url!, operator: operatorOf(url!, TOKEN) };
+  }
+
+  async function form(url: string, path: string, parameters: Record<string, string>) {
+    const { oauthClientId, oauthClientSecret } = addon.to('/installed').at(-1)!.json;
+    const credentials = Buffer.from(`${oauthClientId}:${oauthClientSecret}`).toString('base64');
+    const answer = await fetch(url + path, {
+      method: 'POST',
+      headers: { authorization: `Basic ${credentials}` },
+      body: new URLSearchParams(parameters),
+    });
+    expect(answer.status).to.equal(200);
+    return path === '/oauth2/token' ? answer.json() : undefined;
+  }
+
+  /** The first process, as a proxy in front of the product asks it. */
+  async function askGuard(token: string): Promise<number> {
+    const answer = await fetch(`${first.url}/oauth2/forward-auth`, {
+      headers: {
+        authorization: `Bearer ${token}`,
+        'x-original-method': 'GET',
+        'x-original-uri': '/2.0/repositories/acme/site',
+      },
+    });
+    await answer.arrayBuffer();
+    return answer.status;
   }
 
   const publish = (operator: Operator, n: number) =>
@@ -76,6 +103,51 @@ describe('two processes on one file', function () {
     const db = new Database(join(folder, 'mortise.db'), { readonly: true });
     expect(db.pragma('integrity_check', { simple: true })).to.equal('ok');
     db.close();
+  });
+
+  it('accept no token after the answer to the call that revoked it, whichever of them answered', async () => {
+    const { json } = await first.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
+    const file = new Database(join(folder, 'mortise.db'));
+    const ways: [string, (token: string) => unknown][] = [
+      ['the other process', (token) => form(second.url, '/oauth2/revoke', { token })],
+      ['itself', (token) => form(first.url, '/oauth2/revoke', { token })],
+      [
+        'a handle of the product',
+        (token) =>
+          file
+            .prepare('UPDATE oauth_access_tokens SET revoked_at = ? WHERE token_hash = ?')
+            .run(Date.now(), sha256(token)),
+      ],
+      [
+        'an uninstall by the other process',
+        () => second.operator('DELETE', `/installations/${json.id}`),
+      ],
+    ];
+    for (const [way, revoke] of ways) {
+      const { access_token: token } = await form(second.url, '/oauth2/token', {
+        grant_type: 'client_credentials',
+      });
+      const before: number[] = [];
+      const after: number[] = [];
+      let isRevoked = false;
+      const caller = async () => {
+        while (after.length < 50) {
+          const answers = isRevoked ? after : before;
+          answers.push(await askGuard(token));
+        }
+      };
+      const callers = Promise.all(Array.from({ length: 8 }, caller));
+      await until(() => before.length > 50, 'calls to pass');
+      await revoke(token);
+      isRevoked = true;
+      await callers;
+      expect(before.slice(0, 50), way).to.deep.equal(Array(50).fill(200));
+      expect(new Set(after), way).to.deep.equal(new Set([401]));
+    }
+    file.close();
   });
 
   it('hand the engine over when one is killed', async () => {

@@ -13,7 +13,9 @@ export function addonRoutes(router: Router, parts: HostParts): void {
       url: ctx.originalUrl,
     };
     const decision = await findCaller(request, parts);
-    if (!('caller' in decision) || !decision.caller.installation) {
+    const caller = 'caller' in decision ? decision.caller.installation : null;
+    const installation = caller && (await parts.store.installations.find(caller.id));
+    if (!installation) {
       ctx.set('WWW-Authenticate', 'Bearer realm="addon"');
       throw new MortiseError({
         code: 'invalid_token',
@@ -25,7 +27,6 @@ export function addonRoutes(router: Router, parts: HostParts): void {
         hint: 'Fetch one at /oauth2/token with the credentials of the installed call.',
       });
     }
-    const { installation } = decision.caller;
     const grant = await parts.store.installations.findGrant(installation.id);
     const requested = installedDescriptor(installation, parts)?.scopes ?? [];
     const granted = grant?.scopes ?? [];

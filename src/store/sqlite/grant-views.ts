@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { GrantView } from '../oauth-rows.ts';
 import type { GrantStore } from '../store.ts';
 import { grantStatements, readList } from './grants.ts';
+import { NOTED_EVERY_MS, Noted } from './noted.ts';
 import type { Writer } from './writer.ts';
 
 interface RawView extends Omit<GrantView, 'scopes' | 'resources' | 'isGrandfathered'> {
@@ -20,7 +21,6 @@ const SELECT = `SELECT g.id, g.client_id AS clientId,
   JOIN oauth_clients c ON c.id = g.client_id
   LEFT JOIN installations i ON i.id = c.installation_id`;
 const IN_FORCE = 'g.until IS NULL AND g.handshake_id IS NULL';
-const USE_NOTED_EVERY_MS = 60_000;
 
 export function grantStore(db: Database, writer: Writer): GrantStore {
   const grants = grantStatements(db);
@@ -34,11 +34,9 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
   );
   const noteUse = db.prepare(
     `UPDATE oauth_grants SET last_used_at = @at, last_used_from = @from
-     WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @at - ${USE_NOTED_EVERY_MS})`,
+     WHERE id = @id AND (last_used_at IS NULL OR last_used_at <= @at - ${NOTED_EVERY_MS})`,
   );
-  const isNoted = db.prepare<[string, number]>(
-    `SELECT 1 FROM oauth_grants WHERE id = ? AND last_used_at >= ? - ${USE_NOTED_EVERY_MS}`,
-  );
+  const noted = new Noted();
   const endOne = db.prepare(
     'UPDATE oauth_grants SET until = ?, ended_because = ? WHERE id = ? AND until IS NULL',
   );
@@ -83,10 +81,8 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
         grants.succeed(id, newId, at, 'narrowed');
         return true;
       }),
-    async noteUse(id, at, from) {
-      if (isNoted.get(id, at)) return;
-      await writer.write(() => void noteUse.run({ id, at, from }));
-    },
+    noteUse: (id, at, from) =>
+      noted.once(id, at, () => writer.write(() => void noteUse.run({ id, at, from }))),
     actAs: (own, userId, id, at) =>
       writer.write(() => {
         const existing = grants.findActingAs(own.clientId, userId);

@@ -19,6 +19,7 @@ import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
+import { Reader } from './reader.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 import { Writer } from './writer.ts';
@@ -45,6 +46,7 @@ export function openSqlite(path: string): Store {
   }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   const writer = new Writer(db);
+  const reader = new Reader(db);
   return {
     installKeys: installKeyStore(db, writer),
     installations: installationStore(db, writer),
@@ -57,12 +59,13 @@ export function openSqlite(path: string): Store {
     grants: grantStore(db, writer),
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
-    tokens: tokenStore(db, writer),
+    tokens: tokenStore(db, writer, reader),
     events: eventStore(db, writer, file, days.events),
     deliveries: deliveryStore(db, writer, days.attempts, days.events),
     engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();
+      await reader.drain();
       db.close();
     },
   };
