@@ -303,6 +303,8 @@ export interface EventStore {
   find(id: string): Promise<EventRow | undefined>;
   /** The event of a delivery; undefined when it is past retention. */
   findOwed(delivery: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>): Promise<EventRow | undefined>;
+  /** Those that are there, each once. */
+  findAllOwed(deliveries: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>[]): Promise<EventRow[]>;
   /**
    * Turns published events into deliveries, found by the presence of outbox rows.
    * @param expiresAfterMs how long a delivery is owed.
@@ -326,6 +328,8 @@ export interface DeliveryStore {
   recipient(installationId: string): Promise<Recipient | undefined>;
   /** Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. */
   isCurrent(installationId: string, epoch: number): boolean;
+  /** Runs synchronous work whose reads are cheaper together. They see one moment: let it be short. */
+  atOneMoment(work: () => void): void;
   /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
   record(results: Results): Promise<void>;
   /**

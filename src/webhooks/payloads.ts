@@ -25,14 +25,14 @@ const MOST_BYTES = 32 * 1024 * 1024;
 const ROW_BYTES = 1_024;
 
 export class Payloads {
-  readonly #events: Pick<EventStore, 'findOwed'>;
+  readonly #events: Pick<EventStore, 'findOwed' | 'findAllOwed'>;
   readonly #platform: Platform;
   readonly #onUndeclared: (eventType: string, pointers: string[]) => void;
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
   constructor(parts: {
-    events: Pick<EventStore, 'findOwed'>;
+    events: Pick<EventStore, 'findOwed' | 'findAllOwed'>;
     platform: Platform;
     onUndeclared: (eventType: string, pointers: string[]) => void;
   }) {
@@ -62,6 +62,13 @@ export class Payloads {
 
   known({ eventId }: OwedDelivery): EventRow | undefined {
     return this.#kept.get(eventId)?.event;
+  }
+
+  /** What a lane will want soon, read together. */
+  async prefetch(deliveries: OwedDelivery[]): Promise<void> {
+    const missing = deliveries.filter(({ eventId }) => !this.#kept.has(eventId));
+    if (missing.length === 0) return;
+    for (const event of await this.#events.findAllOwed(missing)) this.remember(event, parse(event));
   }
 
   /** undefined when the event is past retention. */

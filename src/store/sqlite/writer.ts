@@ -60,7 +60,7 @@ export class Writer {
     while (this.#queue.length > 0) await this.write(() => undefined).catch(() => undefined);
   }
 
-  /** After a commit there is a pause as long as that commit took: under load, more writes share the next one. */
+  /** After a commit there is a pause as long as the disk took for it: on a slow one, more writes share the next. */
   #schedule(): void {
     if (this.#isScheduled) {
       if (this.#pause && this.#queue.length >= WORTH_A_COMMIT) {
@@ -78,7 +78,6 @@ export class Writer {
 
   #flush(): void {
     this.#pause = undefined;
-    const began = performance.now();
     const jobs = this.#queue.splice(0, MOST_PER_COMMIT);
     this.#isScheduled = false;
     if (jobs.length === 0) return;
@@ -91,14 +90,15 @@ export class Writer {
     let answers: (() => void)[];
     try {
       answers = this.#runTogether(jobs) ?? this.#runApart(jobs);
+      const began = performance.now();
       this.#commit.run();
+      const ended = performance.now();
+      this.#notBefore = ended + (ended - began);
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       this.#waitOrRefuse(jobs, error);
       return;
     }
-    const now = performance.now();
-    this.#notBefore = now + (now - began);
     for (const answer of answers) answer();
     this.#next();
   }
