@@ -163,12 +163,12 @@ describe('a descriptor', () => {
     [
       'plain http on this machine, where that is allowed',
       { baseUrl: 'http://localhost:4000' },
-      { loopback: true, ranges: [] },
+      { loopback: true, ranges: [], ports: [] },
     ],
     [
       'an address of a range this deployment allows',
       { baseUrl: 'https://10.20.0.7' },
-      { loopback: false, ranges: ['10.20.0.0/16'] },
+      { loopback: false, ranges: ['10.20.0.0/16'], ports: [] },
     ],
   ];
   for (const [what, change, policy] of accepted) {
