@@ -13,6 +13,7 @@ const GUARD = 'test/flows/guard.test.ts';
 const GATE = 'test/flows/gate.test.ts';
 const TRANSACTION = 'test/flows/publish-in-transaction.test.ts';
 const OUTBOUND = 'test/core/outbound.test.ts';
+const CONNECTIONS = 'test/core/outbound-connections.test.ts';
 const REFUSALS = 'test/operator/refusals.test.ts';
 const PROPERTIES = 'test/properties/never-more-than-granted.test.ts';
 const FORWARD = 'test/flows/forward-auth.test.ts';
@@ -421,8 +422,8 @@ const CLIENTS_AND_TOKENS = [
     name: 'token: handshake credentials live on',
     guards: 'the credentials of a handshake die with it',
     file: 'src/store/sqlite/running-handshakes.ts',
-    find: "end.run('refused', at, handshake.id);\n    grants.end(handshake.grant_id, at, 'handshake_refused');\n    letGo",
-    replace: 'letGo',
+    find: "    grants.end(handshake.grant_id, at, 'handshake_refused');",
+    replace: '',
     test: 'test/flows/handshake-secrets.test.ts',
     grep: 'credentials work during the call and die with it',
   },
@@ -786,7 +787,7 @@ const OUTSIDE = [
   {
     name: 'outbound: private literals are called',
     guards: 'public addresses only',
-    file: 'src/core/outbound.ts',
+    file: 'src/core/outbound-guard.ts',
     find: 'net.isIP(host) && !isAllowedAddress(host, policy)',
     replace: 'false',
     test: OUTBOUND,
@@ -795,7 +796,7 @@ const OUTSIDE = [
   {
     name: 'outbound: private names are called',
     guards: 'public addresses only, whatever DNS says',
-    file: 'src/core/outbound.ts',
+    file: 'src/core/outbound-guard.ts',
     find: 'addresses.find(({ address }) => !isAllowedAddress(address, policy))',
     replace: 'addresses.find(() => false)',
     test: OUTBOUND,
@@ -811,22 +812,69 @@ const OUTSIDE = [
     grep: 'is never',
   },
   {
+    name: 'outbound: metadata in an allowed range',
+    guards: 'no range opens the metadata services of clouds',
+    file: 'src/core/addresses.ts',
+    find: 'if (METADATA.has(parsed.toNormalizedString())) return false;',
+    replace: '',
+    test: 'test/core/addresses.test.ts',
+    grep: 'is not a metadata service because its range is allowed',
+  },
+  {
     name: 'outbound: plain http',
     guards: 'https only',
-    file: 'src/core/outbound.ts',
+    file: 'src/core/outbound-guard.ts',
     find: "if (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainAllowed)) {",
     replace: 'if (false) {',
     test: OUTBOUND,
-    grep: 'a URL is refused as',
+    grep: 'a URL is refused as url_not_https',
+  },
+  {
+    name: 'outbound: a user name in a URL',
+    guards: 'no credentials in a URL',
+    file: 'src/core/outbound-guard.ts',
+    find: 'if (url.username || url.password) {',
+    replace: 'if (false) {',
+    test: OUTBOUND,
+    grep: 'a URL is refused as url_credentials',
+  },
+  {
+    name: 'outbound: every port',
+    guards: 'port 443 only, unless the deployment allows more',
+    file: 'src/core/outbound-guard.ts',
+    find: 'if (port !== undefined) {',
+    replace: 'if (false) {',
+    test: OUTBOUND,
+    grep: 'a URL is refused as url_port',
+  },
+  {
+    name: 'outbound: a handshake is a connection',
+    guards: 'a TLS handshake that stalls is told as one',
+    file: 'src/core/outbound-guard.ts',
+    find: "isShakingHands = options.protocol === 'https:';",
+    replace: 'isShakingHands = false;',
+    test: OUTBOUND,
+    grep: 'a TLS handshake that never ends',
   },
   {
     name: 'outbound: redirects are followed',
     guards: 'no redirect is followed',
-    file: 'src/core/outbound.ts',
-    find: 'return exchange(lineTo(url.origin), url, request, timeouts.totalMs);',
-    replace: `const answer = await exchange(lineTo(url.origin), url, request, timeouts.totalMs);
-      const to = answer.kind === 'answer' ? answer.headers.location : undefined;
-      return to ? this.send({ ...request, url: new URL(String(to), url).href }) : answer;`,
+    edits: [
+      {
+        file: 'src/core/outbound.ts',
+        find: '      return new Promise((done) => {',
+        replace: `      const follow = (answer: OutboundAnswer) => {
+        const to = answer.kind === 'answer' ? answer.headers.location : undefined;
+        return to ? this.send({ ...request, url: new URL(String(to), request.url).href }) : answer;
+      };
+      return new Promise<OutboundAnswer>((done) => {`,
+      },
+      {
+        file: 'src/core/outbound.ts',
+        find: 'connections.start(target.origin, call);\n      });',
+        replace: 'connections.start(target.origin, call);\n      }).then(follow);',
+      },
+    ],
     test: OUTBOUND,
     grep: 'and its redirect not followed',
   },
@@ -834,10 +882,82 @@ const OUTSIDE = [
     name: 'outbound: no limit to an answer',
     guards: 'an answer is bounded',
     file: 'src/core/outbound.ts',
-    find: 'if (size > request.maxBytes) {',
-    replace: 'if (false) {',
+    find: 'if (this.#body.add(chunk)) return;',
+    replace: 'if (this.#body.add(chunk) || true) return;',
     test: OUTBOUND,
     grep: 'without an end is cut at maxBytes',
+  },
+  {
+    name: 'outbound: compressed answers are asked for',
+    guards: 'nothing compressed is asked for',
+    file: 'src/core/outbound.ts',
+    find: "if (name !== 'accept-encoding') list.push",
+    replace: 'list.push',
+    test: OUTBOUND,
+    grep: 'is not decompressed',
+  },
+  {
+    name: 'outbound: no total deadline',
+    guards: 'an exchange ends in time, however steadily it drips',
+    file: 'src/core/outbound.ts',
+    find: 'deadlines.begin(call);',
+    replace: '',
+    test: OUTBOUND,
+    grep: 'the total deadline includes the body',
+  },
+  {
+    name: 'outbound: interim answers without end',
+    guards: 'interim answers are bounded',
+    file: 'src/core/outbound.ts',
+    find: '++this.#interimAnswers > MOST_INTERIM_ANSWERS',
+    replace: 'false',
+    test: CONNECTIONS,
+    grep: 'after eight interim answers',
+  },
+  {
+    name: 'outbound: a stale connection fails its request',
+    guards: 'a kept connection that was closed costs no attempt',
+    file: 'src/core/outbound.ts',
+    find: 'if (this.#foundItClosed(error)) {',
+    replace: 'if (false) {',
+    test: CONNECTIONS,
+    grep: 'costs no attempt',
+  },
+  {
+    name: 'outbound: repeated on a new connection too',
+    guards: 'what a new connection fails is not repeated',
+    file: 'src/core/outbound.ts',
+    find: '      this.#connection!.answers > 0 &&\n',
+    replace: '',
+    test: CONNECTIONS,
+    grep: 'that is a new one is not tried twice',
+  },
+  {
+    name: 'outbound: repeated after half an answer',
+    guards: 'what was answered is not repeated',
+    file: 'src/core/outbound.ts',
+    find: '      this.#status === 0 &&\n',
+    replace: '',
+    test: CONNECTIONS,
+    grep: 'breaks off an answer it has begun',
+  },
+  {
+    name: 'outbound: idle connections without end',
+    guards: 'ten thousand origins do not cost ten thousand sockets',
+    file: 'src/core/outbound-connections.ts',
+    find: 'if (this.#idle.size > IDLE_CONNECTIONS)',
+    replace: 'if (false)',
+    test: CONNECTIONS,
+    grep: 'are kept for the last of them only',
+  },
+  {
+    name: 'outbound: no limit to connections',
+    guards: 'connections to one origin are bounded',
+    file: 'src/core/outbound-connections.ts',
+    find: 'if (line.all.size >= CONNECTIONS_PER_ORIGIN) {',
+    replace: 'if (false) {',
+    test: CONNECTIONS,
+    grep: 'to one origin are 64 at most',
   },
   {
     name: 'install: an add-on key of another origin',

@@ -53,7 +53,7 @@ const NETWORK_CODES: Record<string, [code: string, message: string]> = {
   ECONNREFUSED: ['connection_refused', 'Nothing listens at that address and port.'],
   EHOSTUNREACH: ['unreachable', 'The address cannot be reached.'],
   ENETUNREACH: ['unreachable', 'The address cannot be reached.'],
-  UND_ERR_CONNECT_TIMEOUT: ['connect_timeout', 'No connection was made in time.'],
+  CONNECT_TIMEOUT: ['connect_timeout', 'No connection was made in time.'],
   ETIMEDOUT: ['connect_timeout', 'No connection was made in time.'],
   UND_ERR_HEADERS_TIMEOUT: ['timeout', 'The connection was made, but no answer began in time.'],
   UND_ERR_BODY_TIMEOUT: ['timeout', 'The answer began, but did not go on in time.'],

@@ -67,26 +67,22 @@ function addressRefused(host: string, address: string): AddressRefused {
   return new AddressRefused(`${subject} is not a public address; this host does not call it.`);
 }
 
-/** A failure between the connection and the end of the TLS handshake, told by where it happened. */
-class HandshakeFault extends Error {
+class ConnectTimeout extends Error {
   readonly code: string;
 
-  constructor(code: 'TLS_TIMEOUT' | 'TLS_CLOSED', cause: Error) {
-    super(cause.message, { cause });
-    this.code = code;
+  constructor(isShakingHands: boolean) {
+    super();
+    this.code = isShakingHands ? 'TLS_TIMEOUT' : 'CONNECT_TIMEOUT';
   }
 }
 
-const HANDSHAKE_FAULTS: Record<string, 'TLS_TIMEOUT' | 'TLS_CLOSED'> = {
-  UND_ERR_CONNECT_TIMEOUT: 'TLS_TIMEOUT',
-  ECONNRESET: 'TLS_CLOSED',
-  EPIPE: 'TLS_CLOSED',
-};
+class HandshakeClosed extends Error {
+  readonly code = 'TLS_CLOSED';
+}
 
-type Connect = (
-  options: buildConnector.Options,
-  callback: buildConnector.Callback,
-) => net.Socket | undefined;
+const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
+
+type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => net.Socket;
 
 /** @param timeout milliseconds from the question to DNS to the end of the TLS handshake. */
 export function guardedConnector(
@@ -107,7 +103,7 @@ export function guardedConnector(
   };
   // The socket it returns is not in its type, and is the only one to tell a handshake from a connection.
   const connect = buildConnector({
-    timeout,
+    timeout: 0, // its timers are half a second late
     lookup,
     allowH2: false,
     minVersion: 'TLSv1.2',
@@ -120,9 +116,10 @@ export function guardedConnector(
     }
     let isShakingHands = false;
     const attempt = connect(options, (error, socket) => {
+      clearTimeout(timer);
       if (error) {
-        const fault = HANDSHAKE_FAULTS[(error as NodeJS.ErrnoException).code ?? ''];
-        callback(isShakingHands && fault ? new HandshakeFault(fault, error) : error, null);
+        const isClosed = CLOSED.has((error as NodeJS.ErrnoException).code ?? '');
+        callback(isShakingHands && isClosed ? new HandshakeClosed() : error, null);
         return;
       }
       if (socket.remoteAddress && !isAllowedAddress(socket.remoteAddress, policy)) {
@@ -131,8 +128,9 @@ export function guardedConnector(
       }
       callback(null, socket);
     });
-    attempt?.once('connect', () => {
+    attempt.once('connect', () => {
       isShakingHands = options.protocol === 'https:';
     });
+    const timer = setTimeout(() => attempt.destroy(new ConnectTimeout(isShakingHands)), timeout);
   };
 }

@@ -382,6 +382,39 @@ describe('an allowed range', () => {
   });
 });
 
+describe('a TLS handshake', () => {
+  const rows: [what: string, code: string, onConnection: (socket: net.Socket) => void][] = [
+    ['that never ends', 'tls_timeout', (socket) => socket.resume()],
+    [
+      'that is broken off',
+      'tls_failed',
+      (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    ],
+    [
+      'that is answered in plain HTTP',
+      'tls_not_spoken',
+      (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    ],
+  ];
+  for (const [what, code, onConnection] of rows) {
+    it(`${what} is told as ${code}, and nothing is sent in plain`, async () => {
+      let received = Buffer.alloc(0);
+      const server = await rawServer((socket) => {
+        socket.on('data', (data) => {
+          received = Buffer.concat([received, data as Buffer]);
+        });
+        onConnection(socket);
+      });
+      const answer = (await outbound(LOOPBACK, SHORT).send(
+        get(`https://127.0.0.1:${server.port}/secret`),
+      )) as Failure;
+      expect(answer.code).to.equal(code);
+      expect(received.toString('latin1')).not.to.contain('/secret');
+      expect(server.connections).to.equal(1);
+    });
+  }
+});
+
 describe('an answer', () => {
   for (const status of [301, 302, 303, 307, 308]) {
     it(`of ${status} is returned, and its redirect not followed`, async () => {

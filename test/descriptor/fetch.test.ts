@@ -107,7 +107,7 @@ describe('fetching a descriptor', () => {
       'https where plain http is spoken',
       () => `https://127.0.0.1:${plain.port}/`,
       'descriptor_tls_not_spoken',
-      /the other side does not speak TLS/,
+      /The other side does not speak TLS/,
     ],
     [
       'plain http where https is spoken',
