@@ -871,8 +871,8 @@ const OUTSIDE = [
       },
       {
         file: 'src/core/outbound.ts',
-        find: 'connections.start(target.origin, call);\n      });',
-        replace: 'connections.start(target.origin, call);\n      }).then(follow);',
+        find: 'else connections.start(target.origin, call);\n      });',
+        replace: 'else connections.start(target.origin, call);\n      }).then(follow);',
       },
     ],
     test: OUTBOUND,
@@ -922,6 +922,15 @@ const OUTSIDE = [
     replace: 'if (false) {',
     test: CONNECTIONS,
     grep: 'costs no attempt',
+  },
+  {
+    name: 'outbound: once is as often as any',
+    guards: 'a lifecycle call is made once, and not over a connection that may be stale',
+    file: 'src/core/outbound.ts',
+    find: 'if (request.once) connections.startAnew(target.origin, call);\n        else ',
+    replace: '',
+    test: CONNECTIONS,
+    grep: 'is not taken for what is sent once',
   },
   {
     name: 'outbound: repeated on a new connection too',

@@ -10,10 +10,6 @@ import { type Connection, Connections, type Exchange } from './outbound-connecti
 import { outboundFailure } from './outbound-failure.ts';
 import { guardedConnector, rememberedTargets } from './outbound-guard.ts';
 
-/**
- * Each request can be told from its repetition by the receiver (a delivery by its `webhook-id`): it may
- * be sent once more when a kept connection turns out to be closed.
- */
 export interface OutboundRequest {
   method: 'GET' | 'POST';
   url: string;
@@ -23,6 +19,11 @@ export interface OutboundRequest {
   maxBytes: number;
   /** Asked when the request has its socket and nothing is written yet; false withholds it. */
   mayStart?: () => boolean;
+  /**
+   * Over a connection of its own and never repeated. Without it, a request that finds its kept
+   * connection closed is sent once more: the receiver can tell (a delivery by its `webhook-id`).
+   */
+  once?: boolean;
 }
 
 export type OutboundAnswer =
@@ -92,7 +93,8 @@ export function createOutbound(
       return new Promise((done) => {
         const call = new Call(target.origin, target.path, request, parts, done);
         deadlines.begin(call);
-        connections.start(target.origin, call);
+        if (request.once) connections.startAnew(target.origin, call);
+        else connections.start(target.origin, call);
       });
     },
     close: () => connections.close(new Interrupted()),
@@ -224,6 +226,7 @@ class Call extends Limited implements Exchange {
   #foundItClosed(error: Error): boolean {
     return (
       !this.#isRepeated &&
+      !this.#request.once &&
       this.#status === 0 &&
       this.#connection!.answers > 0 &&
       outboundFailure(error).code === 'connection_closed'

@@ -122,6 +122,14 @@ describe('a kept connection', () => {
     expect(server.connections).to.have.lengthOf(1);
   });
 
+  it('is not taken for what is sent once', async () => {
+    const server = await onlyOnce((socket) => void socket.end());
+    const out = outbound();
+    await out.send(post(server.url));
+    expect(statusOf(await out.send(post(server.url, { once: true })))).to.equal(204);
+    expect(server.connections.map(({ requests }) => requests)).to.deep.equal([1, 1]);
+  });
+
   it('serves one request after another', async () => {
     const server = await listening((_request, response) => response.writeHead(204).end());
     const out = outbound();

@@ -86,12 +86,7 @@ export const BEHAVIOURS: Behaviour[] = [
   asksToWait('/429?retry-after=-5', '-5', [0, 60]),
   asksToWait('/429?retry-after=1000000000', '1000000000', [DAY_S - 5, DAY_S + 1]),
   asksToWait('/429?retry-after=soon', 'soon', [0, 60]),
-  failure(
-    '/flapping',
-    'resets the first connection, answers on the next',
-    'connection_closed',
-    NO_ANSWER,
-  ),
+  answered('/flapping', 'answers 503 and 204 in turn', 503),
   failure(
     '/tls-expired',
     'has a certificate that has expired',

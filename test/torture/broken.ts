@@ -1,8 +1,6 @@
 // Breaks off, or breaks the rules.
 import { type Play, raw, rawAndClose } from './play.ts';
 
-let flaps = 0;
-
 export const BROKEN: Record<string, Play> = {
   '/reset': (request) => request.socket.resetAndDestroy(),
   '/close': rawAndClose(''),
@@ -26,10 +24,6 @@ export const BROKEN: Record<string, Play> = {
   '/trailers': raw(
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n',
   ),
-  '/flapping': (request, response) => {
-    if (flaps++ % 2 === 0) request.socket.resetAndDestroy();
-    else response.writeHead(204).end();
-  },
 };
 
 /** Played before the request is read. */
