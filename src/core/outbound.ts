@@ -2,11 +2,13 @@
 // only, the vetted address is the one connected to, no redirects, bounded in time and size, nothing
 // decompressed. Failures are answers too, so that "refused", "timed out" and "500" are equals.
 import dns from 'node:dns';
-import net from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
-import { bareHost, isAllowedAddress, isLoopbackHost, type OutboundPolicy } from './addresses.ts';
+import { Client, type Dispatcher } from 'undici';
+import type { OutboundPolicy } from './addresses.ts';
+import { Deadlines, Limited } from './deadlines.ts';
+import { FirstBytes } from './first-bytes.ts';
+import { type Connection, Connections, type Exchange } from './outbound-connections.ts';
 import { outboundFailure } from './outbound-failure.ts';
-import { shownUrl } from './shown-url.ts';
+import { guardedConnector, rememberedTargets } from './outbound-guard.ts';
 
 export interface OutboundRequest {
   method: 'GET' | 'POST';
@@ -17,6 +19,11 @@ export interface OutboundRequest {
   maxBytes: number;
   /** Asked when the request has its socket and nothing is written yet; false withholds it. */
   mayStart?: () => boolean;
+  /**
+   * Over a connection of its own and never repeated. Without it, a request that finds its kept
+   * connection closed is sent once more: the receiver can tell (a delivery by its `webhook-id`).
+   */
+  once?: boolean;
 }
 
 export type OutboundAnswer =
@@ -33,6 +40,7 @@ export type OutboundAnswer =
   | { kind: 'withheld' };
 
 export interface OutboundTimeouts {
+  /** DNS, connection and TLS handshake. */
   connectMs: number;
   headersMs: number;
   /** Whole exchange, DNS to last byte. */
@@ -50,8 +58,10 @@ export interface Outbound {
   close(): Promise<void>;
 }
 
-const CONNECTIONS_PER_ORIGIN = 16;
 const IDLE_CONNECTION_MS = 30_000;
+const MOST_HEADER_BYTES = 16 * 1024;
+/** Answers such as 103 before the real one; each begins the wait for headers anew. */
+const MOST_INTERIM_ANSWERS = 8;
 
 /** @param resolve how names become addresses; tests replace it to play a DNS that changes its mind. */
 export function createOutbound(
@@ -60,198 +70,194 @@ export function createOutbound(
   resolve: typeof dns.lookup = dns.lookup,
 ): Outbound {
   const connect = guardedConnector(policy, timeouts.connectMs, resolve);
-  const lines = new Map<string, Line>();
+  const targetOf = rememberedTargets(policy);
+  const deadlines = new Deadlines(timeouts.totalMs);
+  const connections = new Connections(
+    (origin) =>
+      new Client(origin, {
+        connect,
+        pipelining: 1,
+        keepAliveTimeout: IDLE_CONNECTION_MS,
+        keepAliveMaxTimeout: IDLE_CONNECTION_MS,
+        maxHeaderSize: MOST_HEADER_BYTES,
+        headersTimeout: timeouts.headersMs,
+        bodyTimeout: timeouts.headersMs,
+      }),
+  );
 
-  function lineTo(origin: string): Line {
-    const known = lines.get(origin);
-    if (known) return known;
-    const pool = new Pool(origin, {
-      connect,
-      connections: CONNECTIONS_PER_ORIGIN,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_CONNECTION_MS,
-      headersTimeout: timeouts.headersMs,
-      bodyTimeout: timeouts.headersMs,
-    });
-    const line = { pool, underWay: 0 };
-    // Not left to its idle end: undici connects once more after a request that was aborted.
-    const dropUnused = () => {
-      if (line.underWay > 0 || lines.get(origin) !== line) return;
-      lines.delete(origin);
-      void pool.destroy();
-    };
-    pool.on('disconnect', dropUnused);
-    pool.on('connectionError', dropUnused);
-    lines.set(origin, line);
-    return line;
-  }
-
+  const parts = { connections, deadlines };
   return {
-    async send(request) {
-      const refusal = refuseUrl(request.url, policy);
-      if (refusal) return { kind: 'failure', durationMs: 0, ...refusal };
-      const url = new URL(request.url);
-      return exchange(lineTo(url.origin), url, request, timeouts.totalMs);
+    send(request) {
+      const target = targetOf(request.url);
+      if ('code' in target) return Promise.resolve({ kind: 'failure', durationMs: 0, ...target });
+      return new Promise((done) => {
+        const call = new Call(target.origin, target.path, request, parts, done);
+        deadlines.begin(call);
+        if (request.once) connections.startAnew(target.origin, call);
+        else connections.start(target.origin, call);
+      });
     },
-    async close() {
-      const open = [...lines.values()];
-      lines.clear();
-      await Promise.all(open.map(({ pool }) => pool.destroy()));
-    },
+    close: () => connections.close(new Interrupted()),
   };
 }
 
-/** What can be said of a URL before anything is resolved. */
-function refuseUrl(
-  text: string,
-  policy: OutboundPolicy,
-): { code: string; message: string } | undefined {
-  if (!URL.canParse(text)) {
-    return { code: 'url_invalid', message: `"${shownUrl(text)}" is not an absolute URL.` };
+/** Names and values in turn. */
+function uncompressed(headers: Record<string, string>): string[] {
+  const list = ['accept-encoding', 'identity'];
+  for (const name in headers) {
+    if (name !== 'accept-encoding') list.push(name, headers[name]!);
   }
-  const url = new URL(text);
-  if (url.username || url.password) {
-    return { code: 'url_credentials', message: 'The URL carries a user name or password.' };
-  }
-  const plainAllowed = policy.loopback && isLoopbackHost(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainAllowed)) {
-    return {
-      code: 'url_not_https',
-      message: `The URL begins with "${url.protocol}//"; this host calls https only.`,
-    };
-  }
-  return undefined;
-}
-
-class AddressRefused extends Error {
-  readonly code = 'ADDRESS_REFUSED';
-}
-
-/** Resolves, refuses unless every address is allowed, and connects to just those addresses. */
-function guardedConnector(
-  policy: OutboundPolicy,
-  timeout: number,
-  resolve: typeof dns.lookup,
-): buildConnector.connector {
-  const lookup: net.LookupFunction = (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, '', 0);
-      const refused = addresses.find(({ address }) => !isAllowedAddress(address, policy));
-      if (refused || addresses.length === 0) {
-        return callback(addressRefused(hostname, refused?.address ?? 'nothing'), '', 0);
-      }
-      if (options.all) return callback(null, addresses);
-      callback(null, addresses[0]!.address, addresses[0]!.family);
-    });
-  };
-  const connect = buildConnector({ timeout, lookup, allowH2: false });
-  return (options, callback) => {
-    const host = bareHost(options.hostname);
-    if (net.isIP(host) && !isAllowedAddress(host, policy)) {
-      callback(addressRefused(host, host), null);
-      return;
-    }
-    connect(options, (...result) => {
-      const socket = result[1];
-      if (socket?.remoteAddress && !isAllowedAddress(socket.remoteAddress, policy)) {
-        socket.destroy();
-        return callback(addressRefused(host, socket.remoteAddress), null);
-      }
-      callback(...result);
-    });
-  };
-}
-
-function addressRefused(host: string, address: string): AddressRefused {
-  const subject = host === address ? `"${host}"` : `"${host}" resolves to ${address}, which`;
-  return new AddressRefused(`${subject} is not a public address; this host does not call it.`);
+  return list;
 }
 
 class Deadline extends Error {
   readonly code = 'DEADLINE';
 }
+class BadResponse extends Error {
+  readonly code = 'BAD_RESPONSE';
+}
+class Interrupted extends Error {
+  readonly code = 'INTERRUPTED';
+}
 class Withheld extends Error {}
-class ReadEnough extends Error {}
 
-/** Connections to one origin, and how many exchanges need them. */
-interface Line {
-  pool: Pool;
-  underWay: number;
+const NO_HEADERS = {};
+const NO_BODY = Buffer.alloc(0);
+
+interface CallParts {
+  connections: Connections;
+  deadlines: Deadlines;
 }
 
-function exchange(
-  line: Line,
-  url: URL,
-  request: OutboundRequest,
-  totalMs: number,
-): Promise<OutboundAnswer> {
-  return new Promise((done) => {
-    const started = performance.now();
-    const elapsed = () => Math.round(performance.now() - started);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let status = 0;
-    let headers: Record<string, string | string[] | undefined> = {};
-    let controller: Dispatcher.DispatchController | undefined;
-    let isOver = false;
+/** One request, until its answer or its failure. */
+class Call extends Limited implements Exchange {
+  readonly options: Dispatcher.DispatchOptions;
+  readonly #origin: string;
+  readonly #request: OutboundRequest;
+  readonly #parts: CallParts;
+  readonly #done: (answer: OutboundAnswer) => void;
+  #connection: Connection | undefined;
+  #status = 0;
+  #headers: Record<string, string | string[] | undefined> = NO_HEADERS;
+  #body: FirstBytes | undefined;
+  #interimAnswers = 0;
+  #isRepeated = false;
+  #isOver = false;
 
-    line.underWay++;
-    const finish = (answer: OutboundAnswer) => {
-      if (isOver) return;
-      isOver = true;
-      line.underWay--;
-      clearTimeout(deadline);
-      done(answer);
-    };
-    const fail = (error: Error) =>
-      finish({ kind: 'failure', durationMs: elapsed(), ...outboundFailure(error) });
-    const deadline = setTimeout(() => {
-      const error = new Deadline(`There was no complete answer within ${totalMs / 1000} s.`);
-      controller?.abort(error);
-      fail(error);
-    }, totalMs);
-    const succeed = (isTruncated: boolean) =>
-      finish({
-        kind: 'answer',
-        status,
-        headers,
-        body: Buffer.concat(chunks),
-        isTruncated,
-        durationMs: elapsed(),
-      });
+  constructor(
+    origin: string,
+    path: string,
+    request: OutboundRequest,
+    parts: CallParts,
+    done: (answer: OutboundAnswer) => void,
+  ) {
+    super();
+    const { method, headers, body } = request;
+    this.options = { method, path, headers: uncompressed(headers), body };
+    this.#origin = origin;
+    this.#request = request;
+    this.#parts = parts;
+    this.#done = done;
+  }
 
-    line.pool.dispatch(
-      {
-        method: request.method,
-        path: url.pathname + url.search,
-        headers: { ...request.headers, 'accept-encoding': 'identity' },
-        body: request.body,
-      },
-      {
-        onRequestStart(c) {
-          controller = c;
-          if (isOver) c.abort(new Withheld());
-          else if (request.mayStart && !request.mayStart()) {
-            finish({ kind: 'withheld' });
-            c.abort(new Withheld());
-          }
-        },
-        onResponseStart(_c, code, answerHeaders) {
-          status = code;
-          headers = answerHeaders;
-        },
-        onResponseData(c, chunk) {
-          const room = request.maxBytes - size;
-          chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-          size += chunk.length;
-          if (size > request.maxBytes) {
-            succeed(true);
-            c.abort(new ReadEnough());
-          }
-        },
-        onResponseEnd: () => succeed(false),
-        onResponseError: (_c, error) => fail(error),
-      },
+  takes(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#isOver) controller.abort(new Withheld());
+    else if (this.#request.mayStart?.() === false) {
+      this.#end({ kind: 'withheld' });
+      controller.abort(new Withheld());
+      this.#drop();
+    }
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status;
+    this.#headers = headers;
+    if (status < 200 && ++this.#interimAnswers > MOST_INTERIM_ANSWERS) {
+      this.fail(new BadResponse('One interim answer (1xx) follows another.'));
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#body ??= new FirstBytes(this.#request.maxBytes);
+    if (this.#body.add(chunk)) return;
+    this.#answer(true);
+    this.#drop();
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return;
+    this.#answer(false);
+    this.#parts.connections.release(this.#connection!);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isOver) return;
+    if (this.#foundItClosed(error)) {
+      this.#isRepeated = true;
+      this.#drop();
+      this.#parts.connections.startAnew(this.#origin, this);
+      return;
+    }
+    this.fail(error);
+  }
+
+  expire(): void {
+    const seconds = this.#parts.deadlines.ms / 1000;
+    this.fail(new Deadline(`There was no complete answer within ${seconds} s.`));
+  }
+
+  fail(error: Error): void {
+    if (this.#isOver) return;
+    const durationMs = this.#elapsed();
+    this.#end({ kind: 'failure', ...outboundFailure(error), durationMs });
+    this.#drop();
+  }
+
+  /** A kept connection that its other end closed while the request was on its way: no fault of anybody. */
+  #foundItClosed(error: Error): boolean {
+    return (
+      !this.#isRepeated &&
+      !this.#request.once &&
+      this.#status === 0 &&
+      this.#connection!.answers > 0 &&
+      outboundFailure(error).code === 'connection_closed'
     );
-  });
+  }
+
+  #answer(isTruncated: boolean): void {
+    this.#end({
+      kind: 'answer',
+      status: this.#status,
+      headers: this.#headers,
+      body: this.#body?.bytes ?? NO_BODY,
+      isTruncated,
+      durationMs: this.#elapsed(),
+    });
+  }
+
+  #end(answer: OutboundAnswer): void {
+    this.#isOver = true;
+    this.#parts.deadlines.end(this);
+    this.#done(answer);
+  }
+
+  #drop(): void {
+    const { connections } = this.#parts;
+    if (this.#connection) connections.drop(this.#connection);
+    else connections.giveUp(this.#origin, this);
+    this.#connection = undefined;
+  }
+
+  #elapsed(): number {
+    return Math.round(performance.now() - this.started);
+  }
 }

@@ -82,6 +82,7 @@ const HINTS: Record<string, string> = {
   address_private:
     'For development start the host with --dev (loopback only); otherwise publish the add-on on a public address.',
   url_not_https: 'Use https; for development on this machine start the host with --dev.',
+  url_port: 'Use port 443, or ask the operator to allow the port.',
   dns_failed: 'Check the host name.',
   timeout: 'Try again; the descriptor must be answered within seconds.',
   tls_expired: 'Renew the certificate.',

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { Context } from 'koa';
-import { type OutboundPolicy, PUBLIC_ONLY } from '../core/addresses.ts';
+import { isRange, type OutboundPolicy } from '../core/addresses.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MortiseError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
@@ -31,6 +31,8 @@ export interface HostOptions {
   dev?: boolean;
   /** CIDR ranges that may be called although they are not public: this deployment's own network. */
   allowAddresses?: string[];
+  /** Ports that may be called over https, besides 443; with `dev`, any on loopback. */
+  allowPorts?: number[];
   /** The account an add-on is installed for, as its `installed` call names it. */
   principal?: (context: string) => Principal | Promise<Principal>;
   /**
@@ -123,7 +125,7 @@ export function readOptions(options: HostOptions): HostSettings {
     operatorToken: options.operatorToken,
     secretKey: options.secretKey ?? temporaryKey(isDev, databasePath),
     previousSecretKeys: options.previousSecretKeys ?? [],
-    policy: { ...PUBLIC_ONLY, loopback: isDev, ranges: options.allowAddresses ?? [] },
+    policy: readPolicy(options, isDev),
     principal: options.principal ?? defaultPrincipal,
     answerRefusal: refusalWriter(options.answerRefusal),
     isDev,
@@ -192,6 +194,25 @@ function readBaseUrl(text: string, isDev: boolean): string {
     );
   }
   return url.origin;
+}
+
+function readPolicy(
+  { allowAddresses = [], allowPorts = [] }: HostOptions,
+  isDev: boolean,
+): OutboundPolicy {
+  for (const range of allowAddresses) {
+    if (isRange(range)) continue;
+    throw invalid(
+      'allowAddresses',
+      `"${range}" is not a range of addresses.`,
+      'Write it like 10.20.0.0/16 or fd12::/16, a single address like 10.20.0.1/32.',
+    );
+  }
+  for (const port of allowPorts) {
+    if (Number.isInteger(port) && port > 0 && port <= 65_535) continue;
+    throw invalid('allowPorts', `"${port}" is not a port.`, 'Write it like 8443.');
+  }
+  return { loopback: isDev, ranges: allowAddresses, ports: allowPorts };
 }
 
 function readSignIn(signIn: SignInOptions | undefined, isDev: boolean): OidcClient | undefined {

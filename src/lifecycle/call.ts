@@ -38,6 +38,7 @@ export async function callAddon(
     },
     body: request.body,
     maxBytes: ANSWER_BYTES,
+    once: true,
   });
   const { kind, installationId, attempt, url, at } = request;
   return {

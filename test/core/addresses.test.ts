@@ -6,8 +6,8 @@ import {
   PUBLIC_ONLY,
 } from '../../src/core/addresses.ts';
 
-const LOOPBACK: OutboundPolicy = { loopback: true, ranges: [] };
-const RANGE: OutboundPolicy = { loopback: false, ranges: ['10.20.0.0/16', 'fd12::/16'] };
+const LOOPBACK: OutboundPolicy = { loopback: true, ranges: [], ports: [] };
+const RANGE: OutboundPolicy = { loopback: false, ranges: ['10.20.0.0/16', 'fd12::/16'], ports: [] };
 
 describe('an address the host may call', () => {
   const allowed: [address: string, policy: OutboundPolicy][] = [
@@ -71,6 +71,15 @@ describe('an address the host may call', () => {
     ['fe80::1%eth0', 'link-local with its zone'],
     ['fec0::1', 'site-local, which was given up'],
     ['ff02::1', 'multicast'],
+    ['192.88.99.1', 'relay of 6to4'],
+    ['168.63.129.16', 'metadata of Azure, in a public range'],
+    ['100.100.100.200', 'metadata of Alibaba'],
+    ['192.0.0.192', 'metadata of Oracle'],
+    ['fd00:ec2::254', 'metadata of AWS'],
+    ['::ffff:a9fe:a9fe', 'metadata, mapped'],
+    ['::1%lo', 'loopback with its zone'],
+    ['2001:1::1', 'IETF assignments'],
+    ['5f00::1', 'segment routing'],
     ['localhost', 'a name'],
     ['', 'nothing'],
   ];
@@ -83,6 +92,22 @@ describe('an address the host may call', () => {
   it('is not any private one because loopback is allowed', () => {
     for (const address of ['10.0.0.1', '169.254.169.254', '0.0.0.0', '::', 'fd00::1'])
       expect(isAllowedAddress(address, LOOPBACK), address).to.equal(false);
+  });
+
+  it('is not a metadata service because its range is allowed', () => {
+    const ranges = ['169.254.0.0/16', '100.64.0.0/10', 'fd00::/8', '168.63.129.16/32'];
+    const policy = { loopback: false, ranges, ports: [] };
+    expect(isAllowedAddress('169.254.1.1', policy)).to.equal(true);
+    for (const address of [
+      '169.254.169.254',
+      '169.254.170.2',
+      '100.100.100.200',
+      '168.63.129.16',
+      'fd00:ec2::254',
+      'fd00:ec2:0:0:0:0:0:254',
+      '::ffff:169.254.169.254',
+    ])
+      expect(isAllowedAddress(address, policy), address).to.equal(false);
   });
 
   it('is not one beside an allowed range', () => {

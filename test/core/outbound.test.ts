@@ -20,8 +20,10 @@ import {
 import { until } from '../helpers/until.ts';
 import { selfSigned } from './self-signed.ts';
 
-const LOOPBACK: OutboundPolicy = { loopback: true, ranges: [] };
+const LOOPBACK: OutboundPolicy = { loopback: true, ranges: [], ports: [] };
 const SHORT: OutboundTimeouts = { connectMs: 300, headersMs: 300, totalMs: 500 };
+/** Public addresses only, at the one port where a test looks for connections. */
+const calling = (port: number): OutboundPolicy => ({ ...PUBLIC_ONLY, ports: [port] });
 const PUBLIC_ADDRESS = '93.184.215.14';
 
 type Resolve = NonNullable<Parameters<typeof createOutbound>[2]>;
@@ -108,6 +110,23 @@ describe('a literal address', () => {
     '0x7f000001',
     '%31%32%37.0.0.1',
     '①②⑦.0.0.1',
+    '127。0。0。1',
+    '127.0.0\u00ad.1',
+    '127.0.0.1.',
+    '017700000001',
+    '0xa9fea9fe',
+    '0251.0376.0251.0376',
+    '2852039166',
+    '[0:0:0:0:0:ffff:169.254.169.254]',
+    '[::ffff:a9fe:a9fe]',
+    '[fd00:ec2::254]',
+    '[fec0::1]',
+    '[ff02::1]',
+    '[64:ff9b:1::a00:1]',
+    '[2001:0:a00:1::]',
+    '168.63.129.16',
+    '192.88.99.1',
+    '224.0.0.1',
     '0.0.0.0',
     '0',
     '10.0.0.1',
@@ -135,7 +154,7 @@ describe('a literal address', () => {
   for (const host of hosts) {
     it(`that is private is refused without a connection: ${host}`, async () => {
       const canary = await listening(undefined, '0.0.0.0');
-      const answer = await outbound(PUBLIC_ONLY, SHORT).send(
+      const answer = await outbound(calling(canary.port), SHORT).send(
         get(`https://${host}:${canary.port}/`),
       );
       const { kind, code, message } = answer as Failure;
@@ -152,7 +171,9 @@ describe('a literal address', () => {
   for (const host of ['10.0.0.1', '169.254.169.254', '0.0.0.0', '[fd00::1]']) {
     it(`that is private is refused though loopback is allowed: ${host}`, async () => {
       const canary = await listening(undefined, '0.0.0.0');
-      const answer = await outbound(LOOPBACK, SHORT).send(get(`https://${host}:${canary.port}/`));
+      const answer = await outbound({ ...LOOPBACK, ports: [canary.port] }, SHORT).send(
+        get(`https://${host}:${canary.port}/`),
+      );
       expect((answer as Failure).code).to.equal('address_private');
       expect(canary.connections).to.equal(0);
     });
@@ -180,6 +201,22 @@ describe('a URL', () => {
     ['addon.example', 'url_invalid', PUBLIC_ONLY],
     ['/path', 'url_invalid', PUBLIC_ONLY],
     ['https://', 'url_invalid', PUBLIC_ONLY],
+    ['https://:443/', 'url_invalid', PUBLIC_ONLY],
+    ['https://@/', 'url_invalid', PUBLIC_ONLY],
+    ['https://[fe80::1%25eth0]/', 'url_invalid', PUBLIC_ONLY],
+    ['https://[::1%lo]/', 'url_invalid', LOOPBACK],
+    ['https://addon.example%00.example/', 'url_invalid', PUBLIC_ONLY],
+    ['https://addon.example%2f@addon.example/', 'url_credentials', PUBLIC_ONLY],
+    ['https://256.0.0.1/', 'url_invalid', PUBLIC_ONLY],
+    ['https://127.0.0.09/', 'url_invalid', PUBLIC_ONLY],
+    ['https://1.2.3.4.5/', 'url_invalid', PUBLIC_ONLY],
+    ['https://addon.example:65536/', 'url_invalid', PUBLIC_ONLY],
+    ['https://addon.example:80/', 'url_port', PUBLIC_ONLY],
+    ['https://addon.example:22/', 'url_port', PUBLIC_ONLY],
+    ['https://addon.example:0/', 'url_port', PUBLIC_ONLY],
+    ['https://addon.example:8443/', 'url_port', LOOPBACK],
+    ['https://addon.example:8444/', 'url_port', calling(8443)],
+    ['http://addon.example:8443/', 'url_not_https', calling(8443)],
     ['https://user:p4ssw0rd@addon.example/', 'url_credentials', PUBLIC_ONLY],
     ['https://user@addon.example/', 'url_credentials', PUBLIC_ONLY],
     ['http://addon.example/', 'url_not_https', PUBLIC_ONLY],
@@ -203,6 +240,33 @@ describe('a URL', () => {
   }
 });
 
+describe('a port', () => {
+  const resolvedFor = async (url: string, policy: OutboundPolicy) => {
+    const { resolve, asked } = scripted(['10.0.0.1']);
+    const answer = await outbound(policy, SHORT, resolve).send(get(url));
+    return [(answer as Failure).code, asked.length];
+  };
+
+  it('that the deployment allows is called, and so is 443, named or not', async () => {
+    for (const url of [
+      'https://addon.example:8443/',
+      'https://addon.example:443/',
+      'https://addon.example/',
+    ])
+      expect(await resolvedFor(url, calling(8443)), url).to.deep.equal(['address_private', 1]);
+  });
+
+  it('is said with those that may be called', async () => {
+    const policy = { ...PUBLIC_ONLY, ports: [8443, 9443] };
+    const answer = (await outbound(policy).send(get('https://addon.example:22/'))) as Failure;
+    expect(answer.message).to.equal(
+      'The URL names port 22; this host calls ports 443, 8443 and 9443 only.',
+    );
+    const bare = (await outbound(PUBLIC_ONLY).send(get('https://addon.example:22/'))) as Failure;
+    expect(bare.message).to.equal('The URL names port 22; this host calls port 443 only.');
+  });
+});
+
 describe('a name', () => {
   const mixes: [what: string, addresses: string[]][] = [
     ['a private address', ['10.0.0.1']],
@@ -217,7 +281,7 @@ describe('a name', () => {
     it(`with ${what} is refused without a connection`, async () => {
       const canary = await listening(undefined, '0.0.0.0');
       const { resolve, asked } = scripted(addresses);
-      const answer = (await outbound(PUBLIC_ONLY, SHORT, resolve).send(
+      const answer = (await outbound(calling(canary.port), SHORT, resolve).send(
         get(`https://addon.example:${canary.port}/`),
       )) as Failure;
       expect(answer.code).to.equal('address_private');
@@ -231,10 +295,11 @@ describe('a name', () => {
     const allowed = await rawServer((socket) => socket.destroy());
     const canary = await openServer(net.createServer(), '127.0.0.2', allowed.port);
     const { resolve, asked } = scripted(['127.0.0.1'], ['127.0.0.2']);
-    const out = outbound({ loopback: false, ranges: ['127.0.0.1/32'] }, SHORT, resolve);
+    const policy = { loopback: false, ranges: ['127.0.0.1/32'], ports: [allowed.port] };
+    const out = outbound(policy, SHORT, resolve);
     const url = `https://rebind.example:${allowed.port}/`;
     const first = (await out.send(get(url))) as Failure;
-    expect(first.code).to.equal('connection_closed');
+    expect(first.code).to.equal('tls_failed');
     expect([allowed.connections, asked.length]).to.deep.equal([1, 1]);
     for (let i = 0; i < 3; i++)
       expect(((await out.send(get(url))) as Failure).code).to.equal('address_private');
@@ -294,7 +359,7 @@ describe('an allowed range', () => {
     );
     const script = `
       import { createOutbound } from ${JSON.stringify(new URL('../../src/core/outbound.ts', import.meta.url).href)};
-      const out = createOutbound({ loopback: false, ranges: ['127.0.0.0/8', '::1/128'] });
+      const out = createOutbound({ loopback: false, ranges: ['127.0.0.0/8', '::1/128'], ports: [${server.port}] });
       const send = (url) => out.send({ method: 'GET', url, headers: {}, maxBytes: 100 });
       const byName = await send('https://localhost:${server.port}/');
       const byAddress = await send('https://127.0.0.1:${server.port}/');
@@ -311,10 +376,43 @@ describe('an allowed range', () => {
 
   it('does not allow plain http', async () => {
     const canary = await listening();
-    const out = outbound({ loopback: false, ranges: ['127.0.0.0/8'] });
+    const out = outbound({ loopback: false, ranges: ['127.0.0.0/8'], ports: [] });
     expect(((await out.send(get(canary.url))) as Failure).code).to.equal('url_not_https');
     expect(canary.connections).to.equal(0);
   });
+});
+
+describe('a TLS handshake', () => {
+  const rows: [what: string, code: string, onConnection: (socket: net.Socket) => void][] = [
+    ['that never ends', 'tls_timeout', (socket) => socket.resume()],
+    [
+      'that is broken off',
+      'tls_failed',
+      (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    ],
+    [
+      'that is answered in plain HTTP',
+      'tls_not_spoken',
+      (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    ],
+  ];
+  for (const [what, code, onConnection] of rows) {
+    it(`${what} is told as ${code}, and nothing is sent in plain`, async () => {
+      let received = Buffer.alloc(0);
+      const server = await rawServer((socket) => {
+        socket.on('data', (data) => {
+          received = Buffer.concat([received, data as Buffer]);
+        });
+        onConnection(socket);
+      });
+      const answer = (await outbound(LOOPBACK, SHORT).send(
+        get(`https://127.0.0.1:${server.port}/secret`),
+      )) as Failure;
+      expect(answer.code).to.equal(code);
+      expect(received.toString('latin1')).not.to.contain('/secret');
+      expect(server.connections).to.equal(1);
+    });
+  }
 });
 
 describe('an answer', () => {
@@ -492,11 +590,12 @@ describe('the total deadline', () => {
     const server = await listening(() => {});
     const out = outbound(LOOPBACK, { connectMs: 300, headersMs: 10_000, totalMs: 400 });
     const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => out.send(get(`${server.url}/${i}`))),
+      Array.from({ length: 70 }, (_, i) => out.send(get(`${server.url}/${i}`))),
     );
     expect(answers.map((answer) => (answer as Failure).code)).to.deep.equal(
-      Array(20).fill('timeout'),
+      Array(70).fill('timeout'),
     );
+    expect(server.requests).to.have.lengthOf.at.least(64);
   });
 
   it('includes the wait for a connection, and nothing is sent after it', async () => {
@@ -537,15 +636,15 @@ describe('mayStart', () => {
       release.push(() => response.end());
     });
     const out = outbound();
-    const running = Array.from({ length: 16 }, () => out.send(get(server.url)));
-    await until(() => server.requests.length === 16, '16 requests');
+    const running = Array.from({ length: 64 }, () => out.send(get(server.url)));
+    await until(() => server.requests.length === 64, '64 requests');
     let isAllowed = true;
     const waiting = out.send(get(server.url, { mayStart: () => isAllowed }));
     isAllowed = false;
     for (const end of release) end();
     await Promise.all(running);
     expect(await waiting).to.deep.equal({ kind: 'withheld' });
-    expect(server.requests).to.have.lengthOf(16);
+    expect(server.requests).to.have.lengthOf(64);
   });
 });
 

@@ -1,24 +1,56 @@
-// A self-signed certificate made here and now, so that tests can have one that is expired or of another host.
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+// Certificates made here and now, so that tests can have one that is expired, of another host or of a stranger.
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 
 const DAY_MS = 24 * 3_600_000;
+
+export interface Certificate {
+  key: string;
+  cert: string;
+}
 
 /** @param host the only name it is for; a day long unless said otherwise. */
 export function selfSigned(
   host: string,
   notBefore = new Date(Date.now() - DAY_MS),
   notAfter = new Date(Date.now() + DAY_MS),
-): { key: string; cert: string } {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
-  const name = sequence(
+): Certificate {
+  const keys = newKeys();
+  const name = newName();
+  return certificate(host, notBefore, notAfter, keys, name, { key: keys.privateKey, name });
+}
+
+/** Signed by an issuer whose own certificate nobody has. */
+export function issuedByStranger(host: string): Certificate {
+  const from = new Date(Date.now() - DAY_MS);
+  const to = new Date(Date.now() + DAY_MS);
+  const stranger = { key: newKeys().privateKey, name: newName() };
+  return certificate(host, from, to, newKeys(), newName(), stranger);
+}
+
+function newKeys() {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+}
+
+function newName(): Buffer {
+  return sequence(
     der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(`Test ${randomUUID()}`)))),
   );
+}
+
+function certificate(
+  host: string,
+  notBefore: Date,
+  notAfter: Date,
+  { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject },
+  name: Buffer,
+  issuer: { key: KeyObject; name: Buffer },
+): Certificate {
+  const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
   const toBeSigned = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))), // version 3
     der(0x02, Buffer.from([1])), // serial number
     algorithm,
-    name,
+    issuer.name,
     sequence(time(notBefore), time(notAfter)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
@@ -31,7 +63,7 @@ export function selfSigned(
       ),
     ),
   );
-  const signature = sign('sha256', toBeSigned, privateKey);
+  const signature = sign('sha256', toBeSigned, issuer.key);
   const certificate = sequence(
     toBeSigned,
     algorithm,

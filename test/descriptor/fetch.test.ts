@@ -106,8 +106,8 @@ describe('fetching a descriptor', () => {
     [
       'https where plain http is spoken',
       () => `https://127.0.0.1:${plain.port}/`,
-      'descriptor_tls_failed',
-      /the other side does not speak TLS/,
+      'descriptor_tls_not_spoken',
+      /The other side does not speak TLS/,
     ],
     [
       'plain http where https is spoken',
@@ -292,7 +292,7 @@ describe('fetching a descriptor', () => {
   const SHORT: OutboundTimeouts = { connectMs: 300, headersMs: 10_000, totalMs: 300 };
   for (const path of ['/silent', '/half']) {
     it(`ends in time: ${path.slice(1)}`, async () => {
-      const outbound = createOutbound({ loopback: true, ranges: [] }, SHORT);
+      const outbound = createOutbound({ loopback: true, ranges: [], ports: [] }, SHORT);
       const error = await errorOf(fetchDescriptor(at(path)(), outbound));
       await outbound.close();
       expect([error.code, error.status]).to.deep.equal(['descriptor_timeout', 422]);
@@ -324,7 +324,7 @@ describe('fetching a descriptor', () => {
     const script = `
       import { createOutbound } from ${source('../../src/core/outbound.ts')};
       import { fetchDescriptor } from ${source('../../src/descriptor/fetch.ts')};
-      const outbound = createOutbound({ loopback: true, ranges: [] });
+      const outbound = createOutbound({ loopback: true, ranges: [], ports: [] });
       const codes = [];
       for (const port of ${JSON.stringify(servers.map(({ port }) => port))}) {
         codes.push(await fetchDescriptor('https://localhost:' + port, outbound).then(() => 'fetched', ({ code }) => code));

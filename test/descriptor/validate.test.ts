@@ -104,6 +104,7 @@ describe('a descriptor', () => {
       ['base_url_invalid /baseUrl'],
     ],
     ['a query in baseUrl', { baseUrl: 'https://addon.example?x=1' }, ['base_url_invalid /baseUrl']],
+    ['a port that is not called', { baseUrl: 'https://addon.example:8443' }, ['url_port /baseUrl']],
     ['a decimal private address', { baseUrl: 'https://167772161' }, ['address_private /baseUrl']],
     [
       'a private address inside IPv6',
@@ -163,12 +164,22 @@ describe('a descriptor', () => {
     [
       'plain http on this machine, where that is allowed',
       { baseUrl: 'http://localhost:4000' },
-      { loopback: true, ranges: [] },
+      { loopback: true, ranges: [], ports: [] },
     ],
     [
       'an address of a range this deployment allows',
       { baseUrl: 'https://10.20.0.7' },
-      { loopback: false, ranges: ['10.20.0.0/16'] },
+      { loopback: false, ranges: ['10.20.0.0/16'], ports: [] },
+    ],
+    [
+      'a port this deployment allows',
+      { baseUrl: 'https://addon.example:8443' },
+      { loopback: false, ranges: [], ports: [8443] },
+    ],
+    [
+      'any port on this machine, where that is allowed',
+      { baseUrl: 'https://localhost:4000' },
+      { loopback: true, ranges: [], ports: [] },
     ],
   ];
   for (const [what, change, policy] of accepted) {

@@ -72,6 +72,7 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
   const dev = isDev ? devData(options.data) : undefined;
   const { MORTISE_DATABASE_URL, MORTISE_BASE_URL, MORTISE_OPERATOR_TOKEN } = process.env;
   const { MORTISE_SECRET_KEY, MORTISE_SECRET_KEY_PREVIOUS } = process.env;
+  const { MORTISE_ALLOW_ADDRESSES, MORTISE_ALLOW_PORTS } = process.env;
   const host = createHost({
     platform: options.platform ?? '',
     database:
@@ -79,7 +80,9 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
     baseUrl: options.baseUrl ?? MORTISE_BASE_URL ?? (isDev ? `http://localhost:${port}` : ''),
     operatorToken: MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
     secretKey: MORTISE_SECRET_KEY ?? dev?.secretKey,
-    previousSecretKeys: MORTISE_SECRET_KEY_PREVIOUS?.split(',').filter(Boolean),
+    previousSecretKeys: readList(MORTISE_SECRET_KEY_PREVIOUS),
+    allowAddresses: readList(MORTISE_ALLOW_ADDRESSES),
+    allowPorts: readList(MORTISE_ALLOW_PORTS)?.map(Number),
     signIn: readSignIn(),
     dev: isDev,
     log: options.logLevel,
@@ -94,6 +97,13 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
   await host.start();
   if (isDev) rememberUrl(options.data, host.baseUrl);
   return host;
+}
+
+function readList(text: string | undefined): string[] | undefined {
+  return text
+    ?.split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
 }
 
 /** None without an issuer: the host starts all the same, and its pages say what to set. */

@@ -38,7 +38,7 @@ async function validate(place: string, options: ValidateOptions): Promise<void> 
   );
   const isUrl = /^https?:\/\//i.test(place);
   const isLocal = isUrl && URL.canParse(place) && isLoopbackHost(new URL(place).hostname);
-  const policy = { loopback: options.dev ?? isLocal, ranges: [] };
+  const policy = { loopback: options.dev ?? isLocal, ranges: [], ports: [] };
   const { descriptor, faults } = await read();
   const errors = faults.filter(({ severity }) => severity === 'error');
   const warnings = faults.filter(({ severity }) => severity === 'warning');

@@ -1,6 +1,12 @@
 // baseUrl: https, an address the host may call, and not the host itself.
 import net from 'node:net';
-import { bareHost, isAllowedAddress, isLoopbackHost } from '../../core/addresses.ts';
+import {
+  bareHost,
+  isAllowedAddress,
+  isLoopbackHost,
+  portsAllowed,
+  refusedPort,
+} from '../../core/addresses.ts';
 import { shownUrl } from '../../core/shown-url.ts';
 import { isWebAddress } from '../address.ts';
 import type { RuleContext } from './context.ts';
@@ -44,6 +50,15 @@ export function baseUrlRule(context: RuleContext): void {
       'base_url_not_https',
       `"${shownUrl(baseUrl)}" is not https.`,
       'Use https; for development on this machine start the host with --dev.',
+    );
+  }
+  const port = url.protocol === 'https:' ? refusedPort(url, policy) : undefined;
+  if (port !== undefined) {
+    context.error(
+      AT,
+      'url_port',
+      `baseUrl names port ${port}; this host calls ${portsAllowed(policy)}.`,
+      'Use port 443, or ask the operator to allow the port.',
     );
   }
   const host = bareHost(url.hostname);
