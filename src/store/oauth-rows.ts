@@ -84,7 +84,12 @@ export interface UserGrant {
   scopes: string[];
   /** null = all. */
   resources: string[] | null;
+  /** The grant in force that this one was planned from; null if there was none. */
+  basedOn: string | null;
 }
+
+/** `changed`: the grant it was planned from is not in force any more, or another is; nothing was written. */
+export type Granted = 'granted' | 'changed' | 'user-deactivated';
 
 /** A grant as its giver sees it. */
 export interface GrantView {

@@ -6,6 +6,7 @@ import type {
   ConsentRow,
   Consumer,
   ConsumerChange,
+  Granted,
   GrantView,
   NewCode,
   NewConsumer,
@@ -209,8 +210,11 @@ export interface ConsentStore {
 
 /** Codes and refresh tokens: single use by conditional UPDATE, minting in the same transaction. */
 export interface AuthorizationStore {
-  /** The user's grant to this consumer is replaced, its tokens move over; the code is for the new one. */
-  grantAndIssueCode(grant: UserGrant, code: NewCode): Promise<void>;
+  /**
+   * The user's grant to this consumer is replaced, its tokens move over; the code is for the new one. What was taken
+   * back since the grant was planned does not come back with it.
+   */
+  grantAndIssueCode(grant: UserGrant, code: NewCode): Promise<Granted>;
   redeemCode(redemption: CodeRedemption): Promise<Redeemed>;
   rotate(rotation: Rotation): Promise<Rotated>;
   /** RFC 7009: a refresh token ends its grant. False if it is unknown or another client's. */
@@ -226,8 +230,13 @@ export interface Oauth1Store {
   createRequestToken(token: RequestTokenRow): Promise<void>;
   /** Undefined if it is unknown, expired, used or denied. */
   findRequestToken(tokenHash: Buffer, now: number): Promise<FoundRequestToken | undefined>;
-  /** Replaces the user's grant, its tokens move over, and binds the verifier. False if it was answered or expired. */
-  allow(tokenHash: Buffer, verifierHash: Buffer, grant: UserGrant, at: number): Promise<boolean>;
+  /** Replaces the user's grant as grantAndIssueCode does, and binds the verifier. */
+  allow(
+    tokenHash: Buffer,
+    verifierHash: Buffer,
+    grant: UserGrant,
+    at: number,
+  ): Promise<Granted | 'over'>;
   deny(tokenHash: Buffer, at: number): Promise<void>;
   /** Request token for access token. Atomic: of n callers, one gets it. A wrong verifier is counted. */
   exchange(exchange: Exchange): Promise<Exchanged>;
@@ -260,9 +269,9 @@ export interface GrantStore {
   noteUse(id: string, at: number, from: string): Promise<void>;
   /**
    * The grant under which an installation acts as a user: made on first use, never wider than the installation's own,
-   * and ended with it.
+   * and ended with it. Undefined for a user who is deactivated.
    */
-  actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow>;
+  actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow | undefined>;
   /** Ends every grant of a user, and refuses new ones. */
   deactivateUser(userId: string, at: number): Promise<number>;
   isDeactivated(userId: string): Promise<boolean>;

@@ -117,11 +117,8 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
   return {
     grantAndIssueCode: (grant, code) =>
       writer.write(() => {
-        const previous = grants.findOfUser(grant.userId, grant.clientId);
-        grants.insert({ ...grant, kind: 'user', context: null, since: code.createdAt });
-        if (previous) {
-          grants.succeed(previous.id, grant.id, code.createdAt, 'replaced');
-        }
+        const granted = grants.grantByUser(grant, code.createdAt);
+        if (granted !== 'granted') return granted;
         insertCode.run({
           ...code,
           grantId: grant.id,
@@ -129,6 +126,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
           scopes: JSON.stringify(code.scopes),
         });
         sweepCodes.run(code.createdAt - DAY_MS);
+        return granted;
       }),
 
     redeemCode: (redemption) =>

@@ -48,7 +48,6 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
   const deactivate = db.prepare(
     'INSERT OR IGNORE INTO deactivated_users (user_id, at) VALUES (?, ?)',
   );
-  const isDeactivated = db.prepare<[string]>('SELECT 1 FROM deactivated_users WHERE user_id = ?');
   const endSessions = db.prepare('DELETE FROM sessions WHERE user_id = ?');
 
   return {
@@ -89,6 +88,7 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
     },
     actAs: (own, userId, id, at) =>
       writer.write(() => {
+        if (grants.isDeactivated(userId)) return undefined;
         const existing = grants.findActingAs(own.clientId, userId);
         const isSame =
           existing &&
@@ -116,7 +116,7 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
         return endOfUser.run(at, userId).changes;
       }),
     async isDeactivated(userId) {
-      return isDeactivated.get(userId) !== undefined;
+      return grants.isDeactivated(userId);
     },
   };
 }
