@@ -121,6 +121,8 @@ export interface CodeRedemption extends NewTokens {
   codeHash: Buffer;
   clientId: string;
   familyId: string;
+  /** When the family ends, and everything minted in it; null while it is used. */
+  familyExpiresAt: number | null;
   /** What is left of the code's scopes under the grant as it is now. */
   within: (scopes: string[], granted: string[]) => string[];
   /** Decides, inside the transaction, on what the code was made for. A sentence refuses. */
@@ -128,7 +130,7 @@ export interface CodeRedemption extends NewTokens {
 }
 
 export type Redeemed =
-  | { kind: 'redeemed'; scopes: string[]; grantId: string }
+  | { kind: 'redeemed'; scopes: string[]; accessExpiresAt: number }
   /** Used before: what was made from it is revoked. */
   | { kind: 'reused' }
   | { kind: 'refused'; reason: string };
@@ -147,7 +149,7 @@ export interface Rotation extends NewTokens {
 }
 
 export type Rotated =
-  | { kind: 'rotated'; scopes: string[] }
+  | { kind: 'rotated'; scopes: string[]; accessExpiresAt: number }
   /** The predecessor came again too soon to be theft: refused, nothing ends. */
   | { kind: 'raced' }
   | { kind: 'reused' }

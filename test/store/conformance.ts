@@ -666,6 +666,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           codeHash,
           clientId: CLIENT,
           familyId: newId(),
+          familyExpiresAt: null,
           accessTokenHash: sha256(newId()),
           refreshTokenHash: sha256(newId()),
           createdAt: T,
