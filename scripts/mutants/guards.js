@@ -6,6 +6,7 @@ const OAUTH1 = 'test/oauth/oauth1.test.ts';
 const ACT_AS_USER = 'test/oauth/act-as-user.test.ts';
 const CONSENT = 'test/attacks/consent.test.ts';
 const REDIRECTS = 'test/attacks/redirects.test.ts';
+const RATE_LIMIT = 'test/oauth/rate-limit.test.ts';
 const JWT = 'test/attacks/jwt.test.ts';
 const REPORTED = 'test/attacks/reported.test.ts';
 const SUBSTITUTION = 'test/attacks/substitution.test.ts';
@@ -372,6 +373,34 @@ const CLIENTS_AND_TOKENS = [
     replace: "return isCandidate ? 'candidate' : 'current';",
     test: SUBSTITUTION,
     grep: 'does not authenticate a client',
+  },
+  {
+    name: 'client: guesses from one address uncounted',
+    guards: 'a flood of guesses from one address is told to wait',
+    file: 'src/http/oauth2/failed-authentications.ts',
+    find: 'this.#ofAddress.hit(address),',
+    replace: '',
+    test: RATE_LIMIT,
+    grep: 'of guesses at the token endpoint',
+  },
+  {
+    name: 'client: guesses from many addresses uncounted',
+    guards: 'a flood of guesses at one client is told to wait',
+    file: 'src/http/oauth2/failed-authentications.ts',
+    find: 'client === undefined ? undefined : this.#atClient.hit(client.slice(0, LONGEST_NAME)),',
+    replace: '',
+    test: RATE_LIMIT,
+    grep: 'from many addresses',
+  },
+  {
+    name: 'client: locked out by a flood',
+    guards: 'right credentials pass whatever the count',
+    file: 'src/http/oauth2/token.ts',
+    find: 'ctx.body = await answer({ authorization, parameters, url: ctx.originalUrl });',
+    replace:
+      "if (failures.count(ctx.ip, namedClient(authorization, parameters)) !== undefined) throw new Error('locked');\n      ctx.body = await answer({ authorization, parameters, url: ctx.originalUrl });",
+    test: RATE_LIMIT,
+    grep: 'of guesses',
   },
   {
     name: 'client: a confidential one only names itself',
