@@ -1,7 +1,9 @@
 // What goes on without a request: deliveries and lifecycle calls. Any number of processes may serve the doors
 // of one database; the one that holds its lock does this, and when it ends another takes over.
 
-import { LifecycleSequence } from '../lifecycle/sequence.ts';
+import type { InTurn } from '../core/in-turn.ts';
+import { lifecycleSequence } from '../lifecycle/sequence.ts';
+import type { LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts } from './parts.ts';
@@ -17,7 +19,7 @@ export class Background {
   readonly #undeclaredSaid = new Set<string>();
   #lock: { release(): void } | undefined;
   #engine: Engine | undefined;
-  #sequence: LifecycleSequence | undefined;
+  #sequence: InTurn<LifecycleCall> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -64,7 +66,7 @@ export class Background {
       log,
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
     });
-    this.#sequence = new LifecycleSequence({
+    this.#sequence = lifecycleSequence({
       store: store.lifecycle,
       clock,
       log,
