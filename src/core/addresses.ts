@@ -1,4 +1,5 @@
 // Which addresses the host may call: public ones only, unless the deployment allows more.
+import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -40,6 +41,14 @@ export function isAllowedAddress(address: string, policy: OutboundPolicy): boole
 /** A host as it stands in a URL: literal addresses lose the brackets of IPv6. */
 export function bareHost(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+}
+
+/** Whether a URL's host says by itself that it is not called; what a name resolves to is looked at later. */
+export function isPrivateHost(hostname: string, policy: OutboundPolicy): boolean {
+  const host = bareHost(hostname);
+  return net.isIP(host)
+    ? !isAllowedAddress(host, policy)
+    : isLoopbackHost(hostname) && !policy.loopback;
 }
 
 /** Whether a URL's host names this machine itself: plain http to it needs no network. */

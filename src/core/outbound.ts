@@ -102,7 +102,7 @@ export function createOutbound(
 }
 
 /** What can be said of a URL before anything is resolved. */
-function refuseUrl(
+export function refuseUrl(
   text: string,
   policy: OutboundPolicy,
 ): { code: string; message: string } | undefined {

@@ -1,12 +1,14 @@
-// What goes on without a request: deliveries and lifecycle calls. Any number of processes may serve the doors
+// What goes on without a request: deliveries, lifecycle calls, security events. Any number of processes may serve the doors
 // of one database; the one that holds its lock does this, and when it ends another takes over.
 
 import type { InTurn } from '../core/in-turn.ts';
 import { lifecycleSequence } from '../lifecycle/sequence.ts';
+import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts } from './parts.ts';
+import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
 const LOCK_RETRY_MS = 500;
@@ -20,6 +22,7 @@ export class Background {
   #lock: { release(): void } | undefined;
   #engine: Engine | undefined;
   #sequence: InTurn<LifecycleCall> | undefined;
+  #securityEvents: InTurn<DueSecurityEvent> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -37,12 +40,13 @@ export class Background {
   wake(): void {
     this.#engine?.wake();
     this.#sequence?.wake();
+    this.#securityEvents?.wake();
   }
 
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#engine?.stop(), this.#sequence?.stop()]);
+    await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
     this.#lock?.release();
   }
 
@@ -73,8 +77,10 @@ export class Background {
       random,
       make: (call) => makeOwedCall(call, this.#parts),
     });
+    this.#securityEvents = securityEventSequence(this.#parts);
     await this.#engine.start();
     this.#sequence.start();
+    this.#securityEvents.start();
     this.#timers = [
       setInterval(() => {
         if (store.engine.hasForeignChanges()) this.wake();

@@ -39,7 +39,8 @@ export async function jwtBearerGrant(
   if (!actsAsUsers(grant, parts)) {
     throw tokenError('invalid_grant', 'The installation was not granted to act as users.');
   }
-  if (await store.grants.isDeactivated(userId)) throw notActive();
+  if (await store.grants.isDeactivated(userId))
+    throw tokenError('invalid_grant', 'The user is not active.');
   const jti = sha256(claims.jti ?? assertion);
   if (
     !(await store.authorization.takeAssertion(claims.iss, jti, now, claims.exp * 1000 + 60_000))
@@ -48,15 +49,16 @@ export async function jwtBearerGrant(
   }
   const scopes = narrowScopes(parameters.get('scope'), grant.scopes, platform.scopes);
   const userGrant = await store.grants.actAs(grant, userId, newId(), now);
-  if (!userGrant) throw notActive();
+  if (!userGrant) {
+    throw tokenError(
+      'invalid_grant',
+      'The user is not active, or has taken back that the add-on acts for them.',
+    );
+  }
   return mintAccessToken(store.tokens, userGrant, scopes, { now, seconds: ACT_AS_USER_SECONDS });
 }
 
 const ACT_AS_USER_SECONDS = 900;
-
-function notActive() {
-  return tokenError('invalid_grant', 'The user is not active.');
-}
 
 async function findIssuer(
   assertion: string,

@@ -5,6 +5,8 @@ export interface Consumer {
   id: string;
   name: string;
   redirectUris: string[];
+  /** Where it is told that a grant to it was taken back or narrowed. */
+  eventsUri: string | null;
   /** null: registered before scopes existed, all access. Never confused with []. */
   scopes: string[] | null;
   isPublic: boolean;
@@ -28,6 +30,8 @@ export interface NewConsumer extends Omit<Consumer, 'updatedAt' | 'isOauth1'> {
 export interface ConsumerChange {
   name?: string;
   redirectUris?: string[];
+  /** null: nowhere any more. */
+  eventsUri?: string | null;
   scopes?: string[];
   /** From now on OAuth 2 only: its OAuth 1 secret goes, and every token signed with it. */
   closesOauth1?: boolean;
@@ -154,3 +158,39 @@ export type Rotated =
   | { kind: 'raced' }
   | { kind: 'reused' }
   | { kind: 'refused'; reason: string; code?: 'invalid_scope' };
+
+export type SecurityEventState = 'owed' | 'accepted' | 'failed' | 'dropped' | 'superseded';
+
+/** That a user's grant ended or was narrowed, for the consumer or add-on it was given to. */
+export interface SecurityEvent {
+  /** Of the grant that ended. */
+  id: string;
+  clientId: string;
+  userId: string;
+  /** What is left; empty: nothing. */
+  scopes: string[];
+  state: SecurityEventState;
+  /** Made so far. */
+  attempts: number;
+  dueAt: number;
+  createdAt: number;
+}
+
+/** One that is due, with where its client is told: an address, or an installation whose descriptor has one. */
+export interface DueSecurityEvent extends SecurityEvent {
+  eventsUri: string | null;
+  installationId: string | null;
+}
+
+/** One try to push one, as an operator may see it: no secrets. */
+export interface SecurityEventAttempt {
+  number: number;
+  at: number;
+  url: string;
+  /** HTTP status; null if there was no answer. */
+  status: number | null;
+  errorCode: string | null;
+  message: string | null;
+  excerpt: string | null;
+  durationMs: number;
+}

@@ -634,6 +634,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           id: CLIENT,
           name: 'Consumer',
           redirectUris: [],
+          eventsUri: 'https://client.example/events',
           scopes: ['repository', 'issue'],
           isPublic: false,
           ownerContext: 'acme',
@@ -754,6 +755,64 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           isAllowed: false,
         });
         expect(await inForce()).to.equal(undefined);
+      });
+
+      it('that ends owes its client word in that moment, once', async () => {
+        const grant = plan(null);
+        await store.authorization.grantAndIssueCode(grant, code());
+        expect(await store.securityEvents.due(T, 10)).to.deep.equal([]);
+        await store.grants.end(grant.id, T, 'revoked_by_user');
+        const [event, ...others] = await store.securityEvents.due(T, 10);
+        expect(others).to.deep.equal([]);
+        expect(event).to.deep.include({
+          id: grant.id,
+          clientId: CLIENT,
+          userId: 'alice',
+          scopes: [],
+          attempts: 0,
+          eventsUri: 'https://client.example/events',
+        });
+        await store.grants.end(grant.id, T, 'revoked_by_user');
+        await opened.reopen();
+        store = opened.store;
+        expect((await store.securityEvents.due(T, 10)).map(({ id }) => id)).to.deep.equal([
+          grant.id,
+        ]);
+        expect(await store.securityEvents.nextDueAt()).to.equal(T);
+        const attempt = {
+          number: 1,
+          at: T,
+          url: 'https://client.example/events',
+          status: 500,
+          errorCode: null,
+          message: null,
+          excerpt: '',
+          durationMs: 1,
+        };
+        await store.securityEvents.record(grant.id, { state: 'owed', dueAt: T + SECOND }, attempt);
+        expect(await store.securityEvents.due(T, 10)).to.deep.equal([]);
+        expect(await store.securityEvents.nextDueAt()).to.equal(T + SECOND);
+        const again = { ...attempt, number: 2, status: 202 };
+        await store.securityEvents.record(grant.id, { state: 'accepted' }, again);
+        expect(await store.securityEvents.due(T + HOUR, 10)).to.deep.equal([]);
+        expect(await store.securityEvents.find(grant.id)).to.deep.include({
+          state: 'accepted',
+          attempts: 2,
+          log: [attempt, again],
+        });
+      });
+
+      it('owes word to one client at a time, of the user that is due first', async () => {
+        for (const [userId, at] of [
+          ['bob', T + SECOND],
+          ['alice', T],
+        ] as const) {
+          const grant = { ...plan(null), userId };
+          await store.authorization.grantAndIssueCode(grant, code());
+          await store.grants.end(grant.id, at, 'revoked_by_user');
+        }
+        const due = await store.securityEvents.due(T + HOUR, 10);
+        expect(due.map(({ userId }) => userId)).to.deep.equal(['alice']);
       });
 
       it('to act as a user is not made for one who was deactivated meanwhile', async () => {

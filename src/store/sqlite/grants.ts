@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Granted, UserGrant } from '../oauth-rows.ts';
 import type { GrantRow } from '../rows.ts';
+import { oweSecurityEvents } from './security-events.ts';
 
 interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
   scopes: string;
@@ -70,6 +71,7 @@ export function grantStatements(db: Database) {
   const moveOauth1Requests = db.prepare(
     'UPDATE oauth1_request_tokens SET grant_id = ? WHERE grant_id = ? AND used_at IS NULL',
   );
+  const events = oweSecurityEvents(db);
   const deactivated = db.prepare<[string]>('SELECT 1 FROM deactivated_users WHERE user_id = ?');
 
   function insertGrant(grant: {
@@ -109,6 +111,7 @@ export function grantStatements(db: Database) {
       if (previous !== basedOn) return 'changed';
       insertGrant({ ...grant, kind: 'user', context: null, since: at });
       if (previous !== null) succeed(previous, grant.id, at, 'replaced');
+      events.supersede(grant.clientId, grant.userId);
       return 'granted';
     },
     findInForce(installationId: string): GrantRow | undefined {
