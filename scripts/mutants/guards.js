@@ -6,6 +6,7 @@ const OAUTH1 = 'test/oauth/oauth1.test.ts';
 const ACT_AS_USER = 'test/oauth/act-as-user.test.ts';
 const CONSENT = 'test/attacks/consent.test.ts';
 const REDIRECTS = 'test/attacks/redirects.test.ts';
+const SECURITY_EVENTS = 'test/oauth/security-events.test.ts';
 const RATE_LIMIT = 'test/oauth/rate-limit.test.ts';
 const JWT = 'test/attacks/jwt.test.ts';
 const REPORTED = 'test/attacks/reported.test.ts';
@@ -520,6 +521,144 @@ const CLIENTS_AND_TOKENS = [
   },
 ];
 
+const TOLD = [
+  {
+    name: 'told: nobody when a grant ends',
+    guards: 'a consumer is told that a grant was taken back',
+    file: 'src/store/sqlite/grant-views.ts',
+    find: 'events.owe(id, [], at);',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is told when the user takes the grant back',
+  },
+  {
+    name: 'told: nobody after a crash',
+    guards: 'word is owed in the transaction of the revocation',
+    file: 'src/store/sqlite/grant-views.ts',
+    find: 'events.owe(id, [], at);',
+    replace: 'setTimeout(() => writer.write(() => events.owe(id, [], at)), 5_000);',
+    test: 'test/store/sqlite.test.ts',
+    grep: 'owes its client word in that moment',
+  },
+  {
+    name: 'told: nobody of a narrowed grant',
+    guards: 'a consumer is told what is left of a grant',
+    file: 'src/store/sqlite/grant-views.ts',
+    find: 'events.owe(id, scopes, at);',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is told what is left',
+  },
+  {
+    name: 'told: nobody of a deactivated user',
+    guards: 'a consumer is told that a user is gone',
+    file: 'src/store/sqlite/grant-views.ts',
+    find: 'events.oweAllOfUser(userId, at);',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'the user is deactivated',
+  },
+  {
+    name: 'told: of an old end after a new grant',
+    guards: 'word of an old end is not taken for the end of a new grant',
+    file: 'src/store/sqlite/grants.ts',
+    find: 'events.supersede(grant.clientId, grant.userId);',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'once the user has granted anew',
+  },
+  {
+    name: 'told: an earlier change after a later one',
+    guards: 'the last word is the last change',
+    file: 'src/store/sqlite/security-events.ts',
+    find: 'supersedeOne.run(grantId);',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is told the last of several changes',
+  },
+  {
+    name: 'told: a refusal is tried again',
+    guards: 'a receiver that says why is not asked again',
+    file: 'src/host/security-events.ts',
+    find: "outcome === 'refused' || ",
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'that refuses with a reason',
+  },
+  {
+    name: 'told: given up after one failure',
+    guards: 'a receiver that fails is told again',
+    file: 'src/host/security-events.ts',
+    find: "outcome === 'refused' || ",
+    replace: "outcome === 'failed' || ",
+    test: SECURITY_EVENTS,
+    grep: 'is told again, word for word',
+  },
+  {
+    name: 'told: for any audience',
+    guards: 'a token is for one client',
+    file: 'src/oauth/security-event.ts',
+    find: 'aud: event.clientId,',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is told when the user takes the grant back',
+  },
+  {
+    name: 'told: a token of no kind',
+    guards: 'a security event token is taken for nothing else',
+    file: 'src/oauth/security-event.ts',
+    find: "typ: 'secevent+jwt', ",
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is told when the user takes the grant back',
+  },
+  {
+    name: 'told: what was sent is kept',
+    guards: 'no token in what an operator sees',
+    file: 'src/oauth/security-event.ts',
+    find: 'seenAnswer(answer, [push.token])',
+    replace: 'seenAnswer(answer, [])',
+    test: SECURITY_EVENTS,
+    grep: 'keeps no secret',
+  },
+  {
+    name: 'told: at a private address',
+    guards: 'no private address is registered',
+    file: 'src/host/consumers.ts',
+    find: 'return isPrivateHost(hostname, policy)',
+    replace: 'return false',
+    test: SECURITY_EVENTS,
+    grep: 'a private address',
+  },
+  {
+    name: 'told: at plain http',
+    guards: 'no plain address is registered',
+    file: 'src/host/consumers.ts',
+    find: 'if (fault) return fault.message;',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'is refused with plain http',
+  },
+  {
+    name: 'told: after uninstall',
+    guards: 'an uninstalled add-on is told nothing more',
+    file: 'src/host/security-events.ts',
+    find: 'return isInstalled ?',
+    replace: 'return installation ?',
+    test: SECURITY_EVENTS,
+    grep: 'is told nothing more once it is uninstalled',
+  },
+  {
+    name: 'act as user: taken back and forgotten',
+    guards: 'who said no is not acted for',
+    file: 'src/store/sqlite/grant-views.ts',
+    find: ' || isTakenBack.get(own.clientId, userId)',
+    replace: '',
+    test: SECURITY_EVENTS,
+    grep: 'acts as that user no more',
+  },
+];
+
 const SIGNED_CALLS = [
   {
     name: 'jwt: qsh unchecked',
@@ -978,6 +1117,7 @@ export const GUARDS = [
   ...REFRESH_TOKENS,
   ...CONSENT_FORM,
   ...CLIENTS_AND_TOKENS,
+  ...TOLD,
   ...SIGNED_CALLS,
   ...GUARDED_ROUTES,
   ...DELIVERIES,

@@ -1,4 +1,4 @@
-// RFC 8417 and RFC 8935: who is told that a grant was taken back. Seen red: see scripts/mutants, "told".
+// RFC 8417 and RFC 8935: who is told that a grant was taken back. Seen red: the mutants called "told" in scripts/mutants.
 import { expect } from 'chai';
 import jwt from 'jsonwebtoken';
 import { Browser } from '../helpers/browser.ts';
