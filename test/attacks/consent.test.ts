@@ -193,6 +193,19 @@ describe('between the question and the answer', () => {
     expect((await bob.get(authorizePath(consumer))).status).to.equal(200);
   });
 
+  // Letters that look alike cannot be told from each other in a name: in an address they can.
+  it('a name that imitates another stands beside the address that the answer goes to, in ASCII', async () => {
+    const imitation = await registerConsumer(running, {
+      name: '\u0410cme',
+      redirectUris: ['https://\u0430cme.example/callback'],
+    });
+    const page = await browser.get(
+      authorizePath(imitation, { redirect_uri: 'https://\u0430cme.example/callback' }),
+    );
+    expect(page.status).to.equal(200);
+    expect(page.text).to.include('<code>https://xn--cme-5cd.example</code>');
+  });
+
   it('a name that turns the text around stays where it is', async () => {
     const spoof = await registerConsumer(running, { name: 'Safe‮moc.live‬ app' });
     const { text } = await browser.get(authorizePath(spoof));
@@ -243,6 +256,15 @@ describe('between the answer and its use', () => {
     const page = await browser.get('/account/authorizations');
     await browser.post('/account/authorizations', { csrf: page.hidden.csrf!, revoke: 'all' });
     expect((await redeem(running, consumer, code)).json.error).to.equal('invalid_grant');
+  });
+
+  // What was granted stands until it is taken back: a grant is not a session, and its code is bound to its client.
+  it('a code is good though its user has signed out, and their browser is worth nothing then', async () => {
+    const { hidden } = await browser.get('/account/authorizations');
+    await browser.post('/signout', { csrf: hidden.csrf! });
+    const asked = await browser.get(authorizePath(consumer));
+    expect(asked.location).to.match(/^\/signin/);
+    expect((await redeem(running, consumer, code)).status).to.equal(200);
   });
 
   it('a code is dead once its consumer is deleted', async () => {
