@@ -1,5 +1,6 @@
 // Which addresses and ports the host may call: public addresses on port 443, unless the deployment
 // allows more.
+import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -87,6 +88,14 @@ export function portsAllowed(policy: OutboundPolicy): string {
 /** A host as it stands in a URL: literal addresses lose the brackets of IPv6. */
 export function bareHost(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+}
+
+/** Whether a URL's host says by itself that it is not called; what a name resolves to is looked at later. */
+export function isPrivateHost(hostname: string, policy: OutboundPolicy): boolean {
+  const host = bareHost(hostname);
+  return net.isIP(host)
+    ? !isAllowedAddress(host, policy)
+    : isLoopbackHost(hostname) && !policy.loopback;
 }
 
 /** Whether a URL's host names this machine itself: plain http to it needs no network. */

@@ -134,6 +134,15 @@ export function peekClaims(token: string): Record<string, unknown> | undefined {
   return decoded !== null && typeof decoded === 'object' ? decoded : undefined;
 }
 
+/** RFC 7515 section 4.1.11: what is critical and not understood is refused; nothing is understood here. */
+export function hasCriticalHeaders(token: string): boolean {
+  try {
+    return jwt.decode(token, { complete: true })?.header.crit !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** A verifier's leeway for clocks, in seconds. */
 const LEEWAY_SECONDS = 30;
 /** Nobody needs a longer request token; the longest seen in the wild is an hour. */
@@ -151,8 +160,7 @@ export function verifyHs256(
 ): { claims: ConnectClaims } | { reason: string } {
   let claims: ConnectClaims;
   try {
-    // RFC 7515 section 4.1.11: what is critical and not understood is refused; nothing is understood here.
-    if (jwt.decode(token, { complete: true })?.header.crit !== undefined) {
+    if (hasCriticalHeaders(token)) {
       return { reason: 'The JWT has critical headers that are not understood.' };
     }
     claims = jwt.verify(token, key, {

@@ -17,7 +17,7 @@ import { shownUrl } from './shown-url.ts';
 export type Target = { origin: string; path: string } | { code: string; message: string };
 
 /** What can be said of a URL before anything is resolved. */
-function targetOf(text: string, policy: OutboundPolicy): Target {
+export function targetOf(text: string, policy: OutboundPolicy): Target {
   if (!URL.canParse(text)) {
     return { code: 'url_invalid', message: `"${shownUrl(text)}" is not an absolute URL.` };
   }

@@ -11,6 +11,8 @@ export interface Descriptor {
   contexts: string[];
   signedInstall: boolean;
   lifecycle: Partial<Record<CallKind, string>>;
+  /** Where security events about users' grants are pushed: in `lifecycle` too, but no lifecycle call. */
+  authorizationRevoked: string | undefined;
   webhooks: { event: string; url: string }[];
   /** UI modules by canonical type. */
   modules: Record<string, unknown[]>;

@@ -34,6 +34,8 @@ export function readDescriptor(
         absolute(lifecycle[kind]!),
       ]),
     ),
+    authorizationRevoked:
+      lifecycle.authorizationRevoked && absolute(lifecycle.authorizationRevoked),
     webhooks: webhooksOf(document).map(({ item }) => ({
       event: item.event as string,
       url: absolute(item.url as string),

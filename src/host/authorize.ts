@@ -4,12 +4,13 @@ import { MortiseError } from '../core/errors.ts';
 import { isChallenge } from '../oauth/pkce.ts';
 import { isRegistered } from '../oauth/redirect-uri.ts';
 import { narrowScopes } from '../oauth/scope-parameter.ts';
+import type { GrantView } from '../store/oauth-rows.ts';
 import type { ClientRow } from '../store/rows.ts';
 import { answerUrl } from './answer-url.ts';
 import type { AuthorizationRequest } from './authorization-request.ts';
 import { redirectUriWrong } from './authorize-faults.ts';
 import { openConsent } from './consent.ts';
-import { issueCode } from './decide-consent.ts';
+import { answerFromGrant } from './decide-consent.ts';
 import type { User } from './options.ts';
 import type { HostParts } from './parts.ts';
 
@@ -43,15 +44,13 @@ export async function authorize(
       to: answerUrl(redirectTo, { error: 'access_denied', state }, parts),
     };
   }
-  if (
-    parameters.get('prompt') !== 'consent' &&
-    !client.isPublic &&
-    (await hasAll(user, client, request.scopes, parts))
-  ) {
-    return {
-      kind: 'redirect',
-      to: await issueCode(request, user, request.scopes, 'as-before', parts),
-    };
+  if (parameters.get('prompt') !== 'consent' && !client.isPublic) {
+    const before = await parts.store.grants.findOfUser(user.id, client.id);
+    const to =
+      before && coversAll(before, request.scopes, parts)
+        ? await answerFromGrant(request, user, before, parts)
+        : undefined;
+    if (to !== undefined) return { kind: 'redirect', to };
   }
   const id = await openConsent(request, { user, sessionHash: asker.sessionHash }, parts);
   return { kind: 'consent', id, request };
@@ -122,17 +121,8 @@ function readRequest(
 }
 
 /** Nothing new is asked: what was granted before covers it. A first consent is never skipped. */
-async function hasAll(
-  user: User,
-  client: ClientRow,
-  scopes: string[],
-  parts: HostParts,
-): Promise<boolean> {
-  const before = await parts.store.grants.findOfUser(user.id, client.id);
-  return (
-    before !== undefined &&
-    scopes.every((scope) => parts.settings.platform.scopes.covers(before.scopes, scope))
-  );
+function coversAll(before: GrantView, scopes: string[], { settings }: HostParts): boolean {
+  return scopes.every((scope) => settings.platform.scopes.covers(before.scopes, scope));
 }
 
 function fault(code: string, message: string): MortiseError {

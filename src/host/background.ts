@@ -1,12 +1,15 @@
-// What goes on without a request: deliveries and lifecycle calls. Any number of processes may serve the doors
+// What goes on without a request: deliveries, lifecycle calls, security events. Any number of processes may serve the doors
 // of one database; the one that holds its lock does this, and when it ends another takes over.
 
-import { LifecycleSequence } from '../lifecycle/sequence.ts';
-import type { LaneState } from '../store/rows.ts';
+import type { InTurn } from '../core/in-turn.ts';
+import { lifecycleSequence } from '../lifecycle/sequence.ts';
+import type { DueSecurityEvent } from '../store/oauth-rows.ts';
+import type { LaneState, LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { noticeOwed } from './change-installation.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts, Published } from './parts.ts';
+import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
 const LOCK_RETRY_MS = 500;
@@ -19,7 +22,8 @@ export class Background {
   readonly #undeclaredSaid = new Set<string>();
   #lock: { release(): void } | undefined;
   #engine: Engine | undefined;
-  #sequence: LifecycleSequence | undefined;
+  #sequence: InTurn<LifecycleCall> | undefined;
+  #securityEvents: InTurn<DueSecurityEvent> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -37,6 +41,7 @@ export class Background {
   wake(): void {
     this.#engine?.wake();
     this.#sequence?.wake();
+    this.#securityEvents?.wake();
   }
 
   published(events: Published[]): void {
@@ -52,7 +57,7 @@ export class Background {
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#engine?.stop(), this.#sequence?.stop()]);
+    await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
     this.#lock?.release();
   }
 
@@ -76,15 +81,17 @@ export class Background {
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
     });
-    this.#sequence = new LifecycleSequence({
+    this.#sequence = lifecycleSequence({
       store: store.lifecycle,
       clock,
       log,
       random,
       make: (call) => makeOwedCall(call, this.#parts),
     });
+    this.#securityEvents = securityEventSequence(this.#parts);
     await this.#engine.start();
     this.#sequence.start();
+    this.#securityEvents.start();
     this.#timers = [
       setInterval(() => {
         if (store.engine.hasForeignChanges()) this.wake();

@@ -3,7 +3,7 @@
 import { MortiseError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { randomSecret, sha256 } from '../core/secrets.ts';
-import type { UserGrant } from '../store/oauth-rows.ts';
+import type { Granted, GrantView, UserGrant } from '../store/oauth-rows.ts';
 import type { User } from './options.ts';
 import type { HostParts } from './parts.ts';
 
@@ -89,18 +89,39 @@ export function allowedScopes(request: ConsentRequest, ticked: string[]): string
   );
 }
 
-/** The grant covers what was granted before and is not asked now, and what is allowed now. */
-export async function planUserGrant(
+const MOST_TRIES = 10;
+
+/**
+ * The grant covers what was granted before and is not asked now, and what is allowed now. What was taken back while it
+ * was made is not brought back: then it is made anew from what stands.
+ * @param write says `over` once the request was answered otherwise or has expired.
+ * @throws consent_over, user_deactivated
+ */
+export async function grantAllowed(
   request: ConsentRequest,
   user: User,
-  scopes: string[],
-  resources: string[] | null | 'as-before',
+  allowed: { scopes: string[]; resources: string[] | null },
   parts: HostParts,
-): Promise<UserGrant> {
-  const { platform } = parts.settings;
-  const before = await parts.store.grants.findOfUser(user.id, request.clientId);
-  const on = resources === 'as-before' ? (before?.resources ?? null) : resources;
-  const kept = isWithin(on, before?.resources ?? null)
+  write: (grant: UserGrant) => Promise<Granted | 'over'>,
+): Promise<void> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const before = await parts.store.grants.findOfUser(user.id, request.clientId);
+    const granted = await write(planUserGrant(request, user, allowed, before, parts));
+    if (granted === 'granted') return;
+    if (granted === 'user-deactivated') throw userDeactivated();
+    if (granted === 'over') break;
+  }
+  throw consentOver();
+}
+
+export function planUserGrant(
+  request: ConsentRequest,
+  user: User,
+  { scopes, resources }: { scopes: string[]; resources: string[] | null },
+  before: GrantView | undefined,
+  { settings: { platform } }: HostParts,
+): UserGrant {
+  const kept = isWithin(resources, before?.resources ?? null)
     ? (before?.scopes ?? []).filter(
         (scope) => !request.scopes.includes(scope) && !platform.scopes.covers(scopes, scope),
       )
@@ -110,7 +131,8 @@ export async function planUserGrant(
     clientId: request.clientId,
     userId: user.id,
     scopes: [...scopes, ...kept],
-    resources: on,
+    resources,
+    basedOn: before?.id ?? null,
   };
 }
 

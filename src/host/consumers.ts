@@ -1,6 +1,8 @@
 // Registers and changes consumers: OAuth clients made by hand.
+import { bareHost, isPrivateHost, type OutboundPolicy } from '../core/addresses.ts';
 import { MortiseError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { targetOf } from '../core/outbound-guard.ts';
 import { randomSecret, sha256 } from '../core/secrets.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { faultOfRedirectUri } from '../oauth/redirect-uri.ts';
@@ -12,6 +14,8 @@ import type { HostParts } from './parts.ts';
 export interface ConsumerRequest {
   name: string;
   redirectUris: string[];
+  /** Where it is told that a grant to it was taken back. */
+  eventsUri?: string;
   /** null only for an import: registered before scopes existed, all access. */
   scopes: string[] | null;
   isPublic?: boolean;
@@ -76,6 +80,7 @@ export async function registerConsumer(
     id,
     name,
     redirectUris,
+    eventsUri: request.eventsUri === undefined ? null : checkEventsUri(request.eventsUri, parts),
     scopes,
     isPublic,
     ownerContext,
@@ -94,7 +99,12 @@ export async function registerConsumer(
 /** @throws consumer_not_found, consumer_invalid, scope_unknown */
 export async function changeConsumer(
   id: string,
-  change: { name?: string; redirectUris?: string[]; scopes?: string[] },
+  change: {
+    name?: string;
+    redirectUris?: string[];
+    eventsUri?: string | null;
+    scopes?: string[];
+  },
   parts: HostParts,
 ): Promise<Consumer> {
   const changed = await parts.store.consumers.change(
@@ -103,6 +113,9 @@ export async function changeConsumer(
       ...(change.name !== undefined && { name: checkName(change.name) }),
       ...(change.redirectUris !== undefined && {
         redirectUris: checkRedirectUris(change.redirectUris),
+      }),
+      ...(change.eventsUri !== undefined && {
+        eventsUri: change.eventsUri && checkEventsUri(change.eventsUri, parts),
       }),
       ...(change.scopes !== undefined && { scopes: knownScopes(change.scopes, parts) }),
       ownGrantId: newId(),
@@ -187,6 +200,24 @@ function checkRedirectUris(uris: string[]): string[] {
       throw refuse(`The redirect URI "${uri}" cannot be registered. ${fault}`);
   }
   return [...new Set(uris)];
+}
+
+const LONGEST_EVENTS_URI = 2_048;
+
+function checkEventsUri(uri: string, { settings: { policy } }: HostParts): string {
+  const fault = faultOfEventsUri(uri, policy);
+  if (fault === undefined) return uri;
+  throw refuse(`The security events URL cannot be registered. ${fault}`);
+}
+
+function faultOfEventsUri(uri: string, policy: OutboundPolicy): string | undefined {
+  if (uri.length > LONGEST_EVENTS_URI) return `It has more than ${LONGEST_EVENTS_URI} characters.`;
+  const target = targetOf(uri, policy);
+  if ('code' in target) return target.message;
+  const { hostname } = new URL(uri);
+  return isPrivateHost(hostname, policy)
+    ? `"${bareHost(hostname)}" is not a public address; this host does not call it.`
+    : undefined;
 }
 
 function knownScopes(names: string[], parts: HostParts): string[] {

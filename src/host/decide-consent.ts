@@ -2,10 +2,17 @@
 import { randomSecret, sha256 } from '../core/secrets.ts';
 import { CODE_LIFETIME_MS } from '../oauth/authorization-code.ts';
 import { isRegistered } from '../oauth/redirect-uri.ts';
+import type { GrantView, NewCode } from '../store/oauth-rows.ts';
 import { answerUrl } from './answer-url.ts';
 import type { AuthorizationRequest } from './authorization-request.ts';
 import { redirectUriWrong } from './authorize-faults.ts';
-import { allowedScopes, type ConsentAnswer, planUserGrant, takeConsent } from './consent.ts';
+import {
+  allowedScopes,
+  type ConsentAnswer,
+  grantAllowed,
+  planUserGrant,
+  takeConsent,
+} from './consent.ts';
 import type { User } from './options.ts';
 import type { HostParts } from './parts.ts';
 
@@ -24,27 +31,45 @@ export async function decideConsent(
   if (!answer.isAllowed) {
     return answerUrl(request.redirectTo, { error: 'access_denied', state: request.state }, parts);
   }
-  return issueCode(
-    request,
-    asker.user,
-    allowedScopes(request, answer.ticked),
-    answer.resources,
-    parts,
+  const allowed = {
+    scopes: allowedScopes(request, answer.ticked),
+    resources: answer.resources,
+  };
+  const code = newCode(request, allowed.scopes, parts);
+  await grantAllowed(request, asker.user, allowed, parts, (grant) =>
+    parts.store.authorization.grantAndIssueCode(grant, code.row),
   );
+  return code.answer;
 }
 
-export async function issueCode(
+/**
+ * Without a question, from what was granted before.
+ * @returns where the browser goes; undefined if that grant is not in force any more: then the user is asked.
+ */
+export async function answerFromGrant(
   request: AuthorizationRequest,
   user: User,
-  scopes: string[],
-  resources: string[] | null | 'as-before',
+  before: GrantView,
   parts: HostParts,
-): Promise<string> {
+): Promise<string | undefined> {
+  const allowed = { scopes: request.scopes, resources: before.resources };
+  const code = newCode(request, allowed.scopes, parts);
+  const granted = await parts.store.authorization.grantAndIssueCode(
+    planUserGrant(request, user, allowed, before, parts),
+    code.row,
+  );
+  return granted === 'granted' ? code.answer : undefined;
+}
+
+function newCode(
+  request: AuthorizationRequest,
+  scopes: string[],
+  parts: HostParts,
+): { row: NewCode; answer: string } {
   const now = parts.settings.clock.now();
   const code = randomSecret(CODE_PREFIX);
-  await parts.store.authorization.grantAndIssueCode(
-    await planUserGrant(request, user, scopes, resources, parts),
-    {
+  return {
+    row: {
       codeHash: sha256(code),
       redirectUri: request.redirectUri,
       codeChallenge: request.codeChallenge,
@@ -52,6 +77,6 @@ export async function issueCode(
       createdAt: now,
       expiresAt: now + CODE_LIFETIME_MS,
     },
-  );
-  return answerUrl(request.redirectTo, { code, state: request.state }, parts);
+    answer: answerUrl(request.redirectTo, { code, state: request.state }, parts),
+  };
 }

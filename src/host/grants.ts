@@ -12,10 +12,14 @@ export async function revokeOwnGrant(
 ): Promise<GrantView> {
   const grant = await ownGrant(id, userId, parts);
   await parts.store.grants.end(id, parts.settings.clock.now(), 'revoked_by_user');
+  parts.wake();
   return grant;
 }
 
-/** One scope of one, and with it every scope that implies it: those would give it back. @throws grant_not_found */
+/**
+ * One scope of one, and with it every scope that implies it: those would give it back.
+ * @throws grant_not_found, grant_of_installation
+ */
 export async function revokeOwnScope(
   id: string,
   scope: string,
@@ -23,9 +27,18 @@ export async function revokeOwnScope(
   parts: HostParts,
 ): Promise<void> {
   const grant = await ownGrant(id, userId, parts);
+  if (grant.kind !== 'user') {
+    throw new MortiseError({
+      code: 'grant_of_installation',
+      status: 409,
+      message: 'This add-on acts for you with what it was installed for, all of it or nothing.',
+      hint: 'Revoke all of it; or ask who administers the add-on to narrow what it was granted.',
+    });
+  }
   const { scopes } = parts.settings.platform;
   const left = grant.scopes.filter((granted) => !scopes.covers([granted], scope));
   await parts.store.grants.narrow(id, newId(), left, parts.settings.clock.now());
+  parts.wake();
 }
 
 /** @returns how many ended */
@@ -36,8 +49,10 @@ export async function revokeAllOwnGrants(userId: string, parts: HostParts): Prom
     for (const { id } of grants) {
       if (await parts.store.grants.end(id, parts.settings.clock.now(), 'revoked_by_user')) count++;
     }
-    if (grants.length < 100) return count;
+    if (grants.length < 100) break;
   }
+  parts.wake();
+  return count;
 }
 
 /** An operator ends any grant to a consumer. @throws grant_not_found, grant_of_installation */
@@ -53,12 +68,20 @@ export async function endGrant(id: string, parts: HostParts): Promise<void> {
     });
   }
   await parts.store.grants.end(id, parts.settings.clock.now(), 'revoked_by_operator');
+  parts.wake();
+}
+
+/** Every grant of theirs ends, and new ones are refused. @returns how many ended */
+export async function deactivateUser(userId: string, parts: HostParts): Promise<number> {
+  const ended = await parts.store.grants.deactivateUser(userId, parts.settings.clock.now());
+  parts.wake();
+  return ended;
 }
 
 async function ownGrant(id: string, userId: string, parts: HostParts): Promise<GrantView> {
   const grant = await parts.store.grants.find(id);
   // Another user's grant is no business of this one, not even that it exists.
-  if (grant?.kind !== 'user' || grant.userId !== userId) throw grantNotFound(id);
+  if (!grant || grant.userId !== userId) throw grantNotFound(id);
   return grant;
 }
 

@@ -6,9 +6,8 @@ import {
   allowedScopes,
   type ConsentAnswer,
   type ConsentRequest,
-  consentOver,
+  grantAllowed,
   openConsent,
-  planUserGrant,
   takeConsent,
   userDeactivated,
 } from './consent.ts';
@@ -93,11 +92,14 @@ export async function decideOauth1Consent(
     const problem = { oauth_token: token, oauth_problem: 'permission_denied' };
     return { kind: 'redirect', to: withParameters(callback, problem) };
   }
-  const scopes = allowedScopes(request, answer.ticked);
-  const grant = await planUserGrant(request, asker.user, scopes, answer.resources, parts);
+  const allowed = {
+    scopes: allowedScopes(request, answer.ticked),
+    resources: answer.resources,
+  };
   const verifier = newVerifier();
-  const isAllowed = await parts.store.oauth1.allow(tokenHash, sha256(verifier), grant, now);
-  if (!isAllowed) throw consentOver();
+  await grantAllowed(request, asker.user, allowed, parts, (grant) =>
+    parts.store.oauth1.allow(tokenHash, sha256(verifier), grant, now),
+  );
   if (callback === OUT_OF_BAND) return { kind: 'verifier', verifier, clientName };
   return {
     kind: 'redirect',

@@ -24,6 +24,7 @@ import { deliveryRoutes } from './operator/deliveries.ts';
 import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
 import { installationRoutes } from './operator/installations.ts';
+import { securityEventRoutes } from './operator/security-events.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
 import { installationPageRoutes } from './operator-pages/installations.ts';
 import { healthRoutes } from './ops/health.ts';
@@ -93,6 +94,7 @@ function operatorApi(parts: HostParts): Router {
   deliveryRoutes(router, parts);
   consumerRoutes(router, parts);
   grantRoutes(router, parts);
+  securityEventRoutes(router, parts);
   catalogueRoutes(router, parts);
   descriptorRoutes(router, parts);
   router.all(['/', '/{*rest}'], (ctx) => {

@@ -1,6 +1,7 @@
 // One exchange with an add-on about its own installation, and what an operator may see of it.
 import { newId } from '../core/ids.ts';
-import type { Outbound, OutboundAnswer } from '../core/outbound.ts';
+import type { Outbound } from '../core/outbound.ts';
+import { seenAnswer } from '../core/seen-answer.ts';
 import type { CallKind, ExchangeRecord } from '../store/rows.ts';
 
 export interface LifecycleRequest {
@@ -21,7 +22,6 @@ export interface LifecycleResult {
 }
 
 const ANSWER_BYTES = 16 * 1024;
-const EXCERPT_CHARACTERS = 1_000;
 
 /** Any 2xx is a yes; everything else, redirects included, is a no. */
 export async function callAddon(
@@ -51,33 +51,7 @@ export async function callAddon(
       method: 'POST',
       url,
       at,
-      ...seen(answer, request.secrets),
+      ...seenAnswer(answer, request.secrets),
     },
-  };
-}
-
-function seen(
-  answer: OutboundAnswer,
-  secrets: string[],
-): Pick<ExchangeRecord, 'status' | 'errorCode' | 'message' | 'excerpt' | 'durationMs'> {
-  if (answer.kind === 'answer') {
-    let excerpt = answer.body.toString('utf8');
-    for (const secret of secrets) excerpt = excerpt.replaceAll(secret, '…');
-    return {
-      status: answer.status,
-      errorCode: null,
-      message: null,
-      excerpt: excerpt.slice(0, EXCERPT_CHARACTERS),
-      durationMs: answer.durationMs,
-    };
-  }
-  const failure =
-    answer.kind === 'failure' ? answer : { code: 'withheld', message: '', durationMs: 0 };
-  return {
-    status: null,
-    errorCode: failure.code,
-    message: failure.message,
-    excerpt: null,
-    durationMs: failure.durationMs,
   };
 }

@@ -31,7 +31,7 @@ export class AddonJwtVerifier {
     request: { method: string; url: string; now: number },
   ): Promise<VerifiedAddon> {
     const claims = peekClaims(token);
-    const clientKey = claims && clientKeyOf(claims);
+    const clientKey = claims && namedClientKey(claims);
     const installation =
       clientKey === undefined ? undefined : await this.#installations.findByClientKey(clientKey);
     if (!claims || !installation)
@@ -58,7 +58,8 @@ export class AddonJwtVerifier {
   }
 }
 
-function clientKeyOf(claims: Record<string, unknown>): string | undefined {
+/** Which installation a JWT says it is about, unverified. */
+export function namedClientKey(claims: Record<string, unknown>): string | undefined {
   const audience = Array.isArray(claims.aud) ? claims.aud[0] : claims.aud;
   return [claims.sub, audience, claims.iss].find(
     (value): value is string => typeof value === 'string',

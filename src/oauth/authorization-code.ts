@@ -1,4 +1,5 @@
 // RFC 6749 section 4.1.3: a code for tokens, once. One that comes again ends what was made from it.
+import { toSeconds } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
 import { sha256 } from '../core/secrets.ts';
 import type { AuthenticatedClient } from './client-auth.ts';
@@ -19,11 +20,13 @@ export async function authorizationCodeGrant(
   const code = parameters.get('code');
   if (!code) throw tokenError('invalid_request', '"code" is missing.');
   const { tokens, accessToken, refreshToken } = newTokens(parts);
+  const familySeconds = parts.platform.refreshFamilySeconds;
   const redeemed = await parts.store.authorization.redeemCode({
     ...tokens,
     codeHash: sha256(code),
     clientId: client.id,
     familyId: newId(),
+    familyExpiresAt: familySeconds === undefined ? null : parts.now + familySeconds * 1000,
     within: (scopes, granted) => stillCovered(scopes, granted, client, parts),
     check({ redirectUri, codeChallenge }) {
       // Exactly as in the authorization request, and left out if it was (section 4.1.3).
@@ -42,7 +45,7 @@ export async function authorizationCodeGrant(
   if (redeemed.kind === 'refused') throw tokenError('invalid_grant', redeemed.reason);
   return {
     token: accessToken,
-    expiresInSeconds: parts.platform.accessTokenSeconds,
+    expiresInSeconds: toSeconds(redeemed.accessExpiresAt - parts.now),
     scopes: redeemed.scopes,
     refreshToken,
   };

@@ -1,4 +1,6 @@
 // Which client a token request claims to be from, and how it proves it (RFC 6749 section 2.3.1).
+import { peekClaims } from '../core/connect-jwt.ts';
+import { namedClientKey } from './addon-jwt.ts';
 import { tokenError } from './errors.ts';
 
 export type PresentedCredentials =
@@ -57,6 +59,22 @@ export function readCredentials(
   }
   if (inBody.clientSecret === undefined) return { kind: 'public', clientId: inBody.clientId };
   return { kind: 'secret', clientId: inBody.clientId, clientSecret: inBody.clientSecret };
+}
+
+/** Which client a request says it is from, whether or not it proves it; undefined if it names none. */
+export function namedClient(
+  authorization: string | undefined,
+  body: ReadonlyMap<string, string>,
+): string | undefined {
+  let presented: PresentedCredentials;
+  try {
+    presented = readCredentials(authorization, body);
+  } catch {
+    return undefined;
+  }
+  if (presented.kind !== 'jwt') return presented.clientId;
+  const claims = peekClaims(presented.token);
+  return claims && namedClientKey(claims);
 }
 
 function fromBody(body: ReadonlyMap<string, string>) {

@@ -2,7 +2,7 @@
 // operator granted it. The assertion is HS256 with the shared secret, for this issuer alone, taken once.
 import jwt from 'jsonwebtoken';
 import { toSeconds } from '../core/clock.ts';
-import { peekClaims } from '../core/connect-jwt.ts';
+import { hasCriticalHeaders, peekClaims } from '../core/connect-jwt.ts';
 import { newId } from '../core/ids.ts';
 import { hmacKey, sha256 } from '../core/secrets.ts';
 import type { GrantRow, InstallationRow } from '../store/rows.ts';
@@ -49,6 +49,12 @@ export async function jwtBearerGrant(
   }
   const scopes = narrowScopes(parameters.get('scope'), grant.scopes, platform.scopes);
   const userGrant = await store.grants.actAs(grant, userId, newId(), now);
+  if (!userGrant) {
+    throw tokenError(
+      'invalid_grant',
+      'The user is not active, or has taken back that the add-on acts for them.',
+    );
+  }
   return mintAccessToken(store.tokens, userGrant, scopes, { now, seconds: ACT_AS_USER_SECONDS });
 }
 
@@ -84,10 +90,17 @@ function verify(
   parts: ActAsUserParts,
 ): AssertionClaims {
   const secret = parts.sharedSecret(installation);
+  if (secret === undefined) throw tokenError('invalid_grant', 'The installation shares no secret.');
+  if (hasCriticalHeaders(assertion)) {
+    throw tokenError(
+      'invalid_grant',
+      'The assertion has critical headers that are not understood.',
+    );
+  }
   const nowSeconds = toSeconds(parts.now);
   let claims: jwt.JwtPayload;
   try {
-    claims = jwt.verify(assertion, hmacKey(secret ?? ''), {
+    claims = jwt.verify(assertion, hmacKey(secret), {
       algorithms: ['HS256'],
       clockTimestamp: nowSeconds,
       clockTolerance: LEEWAY_SECONDS,

@@ -2,6 +2,7 @@
 // ends its family, except the immediate predecessor within ten seconds from the same confidential client, which is
 // what two requests at once look like.
 
+import { toSeconds } from '../core/clock.ts';
 import { MortiseError } from '../core/errors.ts';
 import { randomSecret, sha256 } from '../core/secrets.ts';
 import type { NewTokens } from '../store/oauth-rows.ts';
@@ -46,7 +47,7 @@ export async function refreshTokenGrant(
     case 'rotated':
       return {
         token: accessToken,
-        expiresInSeconds: parts.platform.accessTokenSeconds,
+        expiresInSeconds: toSeconds(rotated.accessExpiresAt - parts.now),
         scopes: rotated.scopes,
         refreshToken,
       };

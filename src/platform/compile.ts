@@ -82,6 +82,7 @@ class DefinitionCompiler {
       body: d.webhooks?.body ?? 'standard',
       signatures: new Set(d.webhooks?.signatures ?? ALL_SIGNATURES),
       accessTokenSeconds: d.oauth?.accessTokenSeconds ?? 3600,
+      refreshFamilySeconds: d.oauth?.refreshFamilySeconds,
     };
   }
 

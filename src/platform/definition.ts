@@ -15,7 +15,11 @@ export interface PlatformDefinition {
     signedInstall?: boolean;
   };
   webhooks?: { body?: BodyShape; signatures?: SignatureKind[] };
-  oauth?: { aliases?: { authorize?: string; token?: string }; accessTokenSeconds?: number };
+  oauth?: {
+    aliases?: { authorize?: string; token?: string };
+    accessTokenSeconds?: number;
+    refreshFamilySeconds?: number;
+  };
   api?: { method: string; path: string; scope: string; resource?: string }[];
   definitions?: Record<string, JsonSchema>;
 }

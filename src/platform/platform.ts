@@ -24,6 +24,8 @@ export interface Platform {
   body: BodyShape;
   signatures: ReadonlySet<SignatureKind>;
   accessTokenSeconds: number;
+  /** How long what came from one consent can be refreshed, however often it is used; undefined = for ever. */
+  refreshFamilySeconds: number | undefined;
 }
 
 export interface EventType extends EventTypeDefinition {

@@ -5,6 +5,8 @@ export interface Consumer {
   id: string;
   name: string;
   redirectUris: string[];
+  /** Where it is told that a grant to it was taken back or narrowed. */
+  eventsUri: string | null;
   /** null: registered before scopes existed, all access. Never confused with []. */
   scopes: string[] | null;
   isPublic: boolean;
@@ -28,6 +30,8 @@ export interface NewConsumer extends Omit<Consumer, 'updatedAt' | 'isOauth1'> {
 export interface ConsumerChange {
   name?: string;
   redirectUris?: string[];
+  /** null: nowhere any more. */
+  eventsUri?: string | null;
   scopes?: string[];
   /** From now on OAuth 2 only: its OAuth 1 secret goes, and every token signed with it. */
   closesOauth1?: boolean;
@@ -84,7 +88,12 @@ export interface UserGrant {
   scopes: string[];
   /** null = all. */
   resources: string[] | null;
+  /** The grant in force that this one was planned from; null if there was none. */
+  basedOn: string | null;
 }
+
+/** `changed`: the grant it was planned from is not in force any more, or another is; nothing was written. */
+export type Granted = 'granted' | 'changed' | 'user-deactivated';
 
 /** A grant as its giver sees it. */
 export interface GrantView {
@@ -116,6 +125,8 @@ export interface CodeRedemption extends NewTokens {
   codeHash: Buffer;
   clientId: string;
   familyId: string;
+  /** When the family ends, and everything minted in it; null while it is used. */
+  familyExpiresAt: number | null;
   /** What is left of the code's scopes under the grant as it is now. */
   within: (scopes: string[], granted: string[]) => string[];
   /** Decides, inside the transaction, on what the code was made for. A sentence refuses. */
@@ -123,7 +134,7 @@ export interface CodeRedemption extends NewTokens {
 }
 
 export type Redeemed =
-  | { kind: 'redeemed'; scopes: string[]; grantId: string }
+  | { kind: 'redeemed'; scopes: string[]; accessExpiresAt: number }
   /** Used before: what was made from it is revoked. */
   | { kind: 'reused' }
   | { kind: 'refused'; reason: string };
@@ -142,8 +153,44 @@ export interface Rotation extends NewTokens {
 }
 
 export type Rotated =
-  | { kind: 'rotated'; scopes: string[] }
+  | { kind: 'rotated'; scopes: string[]; accessExpiresAt: number }
   /** The predecessor came again too soon to be theft: refused, nothing ends. */
   | { kind: 'raced' }
   | { kind: 'reused' }
   | { kind: 'refused'; reason: string; code?: 'invalid_scope' };
+
+export type SecurityEventState = 'owed' | 'accepted' | 'failed' | 'dropped' | 'superseded';
+
+/** That a user's grant ended or was narrowed, for the consumer or add-on it was given to. */
+export interface SecurityEvent {
+  /** Of the grant that ended. */
+  id: string;
+  clientId: string;
+  userId: string;
+  /** What is left; empty: nothing. */
+  scopes: string[];
+  state: SecurityEventState;
+  /** Made so far. */
+  attempts: number;
+  dueAt: number;
+  createdAt: number;
+}
+
+/** One that is due, with where its client is told: an address, or an installation whose descriptor has one. */
+export interface DueSecurityEvent extends SecurityEvent {
+  eventsUri: string | null;
+  installationId: string | null;
+}
+
+/** One try to push one, as an operator may see it: no secrets. */
+export interface SecurityEventAttempt {
+  number: number;
+  at: number;
+  url: string;
+  /** HTTP status; null if there was no answer. */
+  status: number | null;
+  errorCode: string | null;
+  message: string | null;
+  excerpt: string | null;
+  durationMs: number;
+}

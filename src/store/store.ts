@@ -6,12 +6,16 @@ import type {
   ConsentRow,
   Consumer,
   ConsumerChange,
+  DueSecurityEvent,
+  Granted,
   GrantView,
   NewCode,
   NewConsumer,
   Redeemed,
   Rotated,
   Rotation,
+  SecurityEvent,
+  SecurityEventAttempt,
   SessionRow,
   SignInRow,
   UserGrant,
@@ -62,6 +66,7 @@ export interface Store {
   authorization: AuthorizationStore;
   oauth1: Oauth1Store;
   grants: GrantStore;
+  securityEvents: SecurityEventStore;
   usedScopes: UsedScopeStore;
   sessions: SessionStore;
   tokens: TokenStore;
@@ -211,8 +216,11 @@ export interface ConsentStore {
 
 /** Codes and refresh tokens: single use by conditional UPDATE, minting in the same transaction. */
 export interface AuthorizationStore {
-  /** The user's grant to this consumer is replaced, its tokens move over; the code is for the new one. */
-  grantAndIssueCode(grant: UserGrant, code: NewCode): Promise<void>;
+  /**
+   * The user's grant to this consumer is replaced, its tokens move over; the code is for the new one. What was taken
+   * back since the grant was planned does not come back with it.
+   */
+  grantAndIssueCode(grant: UserGrant, code: NewCode): Promise<Granted>;
   redeemCode(redemption: CodeRedemption): Promise<Redeemed>;
   rotate(rotation: Rotation): Promise<Rotated>;
   /** RFC 7009: a refresh token ends its grant. False if it is unknown or another client's. */
@@ -228,8 +236,13 @@ export interface Oauth1Store {
   createRequestToken(token: RequestTokenRow): Promise<void>;
   /** Undefined if it is unknown, expired, used or denied. */
   findRequestToken(tokenHash: Buffer, now: number): Promise<FoundRequestToken | undefined>;
-  /** Replaces the user's grant, its tokens move over, and binds the verifier. False if it was answered or expired. */
-  allow(tokenHash: Buffer, verifierHash: Buffer, grant: UserGrant, at: number): Promise<boolean>;
+  /** Replaces the user's grant as grantAndIssueCode does, and binds the verifier. */
+  allow(
+    tokenHash: Buffer,
+    verifierHash: Buffer,
+    grant: UserGrant,
+    at: number,
+  ): Promise<Granted | 'over'>;
   deny(tokenHash: Buffer, at: number): Promise<void>;
   /** Request token for access token. Atomic: of n callers, one gets it. A wrong verifier is counted. */
   exchange(exchange: Exchange): Promise<Exchanged>;
@@ -237,6 +250,27 @@ export interface Oauth1Store {
   findAccessToken(tokenHash: Buffer): Promise<Oauth1Token | undefined>;
   /** False if it was used before. Forgets those of timestamps before `oldestTimestamp`, in seconds. */
   takeNonce(use: NonceUse, oldestTimestamp: number): Promise<boolean>;
+}
+
+/**
+ * Who is told that a grant was taken back. Owed by what ends a grant against its client's will, in that transaction, if
+ * the client has an address; superseded when the same user takes back more, or grants anew.
+ */
+export interface SecurityEventStore {
+  /** The first that is due of each client. */
+  due(now: number, limit: number): Promise<DueSecurityEvent[]>;
+  nextDueAt(): Promise<number | undefined>;
+  /** Ends it, or moves it, unless it was superseded; the attempt is kept either way. */
+  record(
+    id: string,
+    result: { state: 'accepted' | 'failed' } | { state: 'owed'; dueAt: number },
+    attempt: SecurityEventAttempt,
+  ): Promise<void>;
+  /** Its client has no address any more. */
+  drop(id: string): Promise<void>;
+  /** Newest first. */
+  list(query: { clientId?: string; after?: string; limit: number }): Promise<SecurityEvent[]>;
+  find(id: string): Promise<(SecurityEvent & { log: SecurityEventAttempt[] }) | undefined>;
 }
 
 /** Which scopes consumers really use. */
@@ -254,18 +288,21 @@ export interface GrantStore {
   findOfUser(userId: string, clientId: string): Promise<GrantView | undefined>;
   /** The grant under which a consumer acts for its owner. */
   findOwn(clientId: string): Promise<GrantRow | undefined>;
-  /** Tokens, codes and refresh tokens under it are dead when this resolves. False if it had ended. */
+  /**
+   * Tokens, codes and refresh tokens under it are dead when this resolves, and its client is owed word of it. False if
+   * it had ended.
+   */
   end(id: string, at: number, because: string): Promise<boolean>;
-  /** Without these scopes from now on; ends it if none is left. */
+  /** With these scopes only from now on, as its client is owed word of; ends it if none is left. */
   narrow(id: string, newId: string, scopes: string[], at: number): Promise<boolean>;
   /** At most once a minute is written. */
   noteUse(id: string, at: number, from: string): Promise<void>;
   /**
    * The grant under which an installation acts as a user: made on first use, never wider than the installation's own,
-   * and ended with it.
+   * and ended with it. Undefined for a user who is deactivated, or has taken it back since the add-on was installed.
    */
-  actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow>;
-  /** Ends every grant of a user, and refuses new ones. */
+  actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow | undefined>;
+  /** Ends every grant of a user, which each client is owed word of, and refuses new ones. */
   deactivateUser(userId: string, at: number): Promise<number>;
   isDeactivated(userId: string): Promise<boolean>;
 }

@@ -76,6 +76,16 @@ describe('the command line', function () {
     expect((await run('installations')).output).to.match(/fake-addon +acme +enabled +repository/);
   });
 
+  it('registers a consumer with the address where it is told of revocations', async () => {
+    const register = (uri: string) =>
+      json('consumers', 'register', 'Told', '--owner', 'acme', '--events-uri', uri);
+    const { json: told } = await register('https://client.example/events');
+    expect(told.eventsUri).to.equal('https://client.example/events');
+    const refused = await run('consumers', 'register', 'X', '--owner', 'acme', '--events-uri', 'x');
+    expect(refused.code).to.equal(1);
+    expect(refused.output).to.include('The security events URL cannot be registered');
+  });
+
   it('says the same to programs with --json', async () => {
     const validated = await json('validate', addon.descriptorUrl);
     expect(validated.json).to.deep.include({ valid: true, errors: [] });

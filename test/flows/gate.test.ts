@@ -55,6 +55,47 @@ describe('the gate in front of a delivery', () => {
     });
   }
 
+  it('drops what is owed when the add-on is installed anew and asks for less', async () => {
+    const { addon } = installed;
+    addon.respond = ({ url }, response) =>
+      void response.writeHead(url === '/hook' ? 503 : 204).end();
+    await running.operator('POST', '/events', PUSH);
+    await addon.waitFor('/hook');
+    addon.descriptor.scopes = ['issue'];
+    const again = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
+    expect(again.status, again.text).to.equal(201);
+    await until(async () => {
+      const { items } = (await running.operator('GET', '/deliveries?state=dropped')).json;
+      return items[0]?.reason === 'scope_not_granted';
+    }, 'the delivery to be dropped');
+    expect(addon.to('/hook')).to.have.length(1);
+  });
+
+  it('is not even reached by what was published, and not fanned out, before the grant was narrowed', async () => {
+    const waiting = await startHost({ paused: true });
+    const { addon, installation } = await installAddon(waiting, {
+      descriptor: { scopes: ['repository', 'issue'] },
+    });
+    await waiting.operator('POST', '/events', PUSH);
+    await waiting.operator('PATCH', `/installations/${installation.id}`, { scopes: ['issue'] });
+    await waiting.host.start();
+    await waiting.operator('POST', '/events', {
+      type: 'issue:created',
+      context: 'acme',
+      resource: 'acme/site',
+      payload: { issue: { title: 'Still told' } },
+    });
+    await addon.waitFor('/hook');
+    expect(addon.to('/hook').map(({ headers }) => headers['x-event-key'])).to.deep.equal([
+      'issue:created',
+    ]);
+    await waiting.stop();
+    await addon.stop();
+  });
+
   it('sends nothing that was revoked while nobody listened', async () => {
     // A listener that takes connections late: the request waits for its socket while the operator revokes.
     const { addon, installation } = installed;

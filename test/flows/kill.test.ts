@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
+import { Browser } from '../helpers/browser.ts';
+import { authorizePath, consent } from '../helpers/consumer.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { type RunningProcess, startScript } from '../helpers/process.ts';
+import { verifiedSet } from '../helpers/security-events.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -89,6 +92,38 @@ describe('the code host, killed with kill -9', () => {
     expect(delivered.json.data.push.changes[0].new.target.hash).to.equal(hash);
     expect(delivered.headers['webhook-id']).to.equal(cut.headers['webhook-id']);
     await untilDelivered(1);
+  });
+
+  it('between a revocation and its telling: the consumer is told after the restart', async function () {
+    this.timeout(60_000);
+    let url = await start();
+    const operator = () => operatorOf(url, readFileSync(join(folder, 'operator-token'), 'utf8'));
+    const { json: consumer } = await operator()('POST', '/consumers', {
+      name: 'Listener',
+      redirectUris: ['https://client.example/callback'],
+      eventsUri: `${addon.url}/events`,
+      scopes: ['issue'],
+    });
+    const alice = new Browser({ url });
+    await alice.signIn('alice');
+    await consent(alice, authorizePath(consumer));
+    // The receiver takes the token and says nothing: nobody knows whether it was told.
+    addon.respond = () => undefined;
+    const { json } = await operator()('GET', '/grants?user=alice');
+    const mine = json.items.find((one: { clientId: string }) => one.clientId === consumer.clientId);
+    expect((await operator()('DELETE', `/grants/${mine.id}`)).status).to.equal(204);
+    await host.kill();
+
+    const before = addon.to('/events').length;
+    addon.respond = answer(202);
+    url = await start();
+    const told = await addon.waitFor('/events', before + 1);
+    const set = await verifiedSet(told, url, consumer.clientId);
+    expect(set.sub_id.sub).to.equal('alice');
+    await until(async () => {
+      const { items } = (await operator()('GET', '/security-events')).json;
+      return items.length === 1 && items[0].state === 'accepted';
+    }, 'the event to be accepted');
   });
 
   it('while git had the push and the host had not recorded it: the next start publishes it', async function () {

@@ -247,6 +247,47 @@ describe('the token endpoint', () => {
     });
   }
 
+  it('says the same of a client that does not exist as of a wrong secret', async () => {
+    const wrong = await post({ authorization: basic(installed.payload.oauthClientId, 'x') }, CC);
+    const nobody = await post({ authorization: basic('nobody', 'x') }, CC);
+    expect(nobody.text).to.equal(wrong.text);
+    const told = (answer: Answer) =>
+      [...answer.headers].filter(([name]) => name !== 'date').sort(([a], [b]) => (a < b ? -1 : 1));
+    expect(told(nobody)).to.deep.equal(told(wrong));
+  });
+
+  it('takes parameters as they are named: nested ones are others', async () => {
+    for (const name of ['scope[]', 'scope[x]', 'scope.x', '__proto__', 'constructor']) {
+      const answer = await post({ authorization: good() }, { ...CC, [name]: 'wiki' });
+      expect([answer.status, answer.json.scope], name).to.deep.equal([
+        200,
+        'repository:write issue',
+      ]);
+    }
+    const nested = await post({ authorization: good() }, { 'grant_type[]': 'client_credentials' });
+    expect(nested.json.error).to.equal('invalid_request');
+  });
+
+  // Browsers send no cookies or secrets of their own to these; what runs on another origin reads no answer.
+  it('and its neighbours are read by no page of another origin (CORS)', async () => {
+    const headers = { origin: 'https://evil.example' };
+    for (const path of ['/oauth2/token', '/oauth2/revoke', '/oauth2/introspect']) {
+      const asked = await running.request('OPTIONS', path, {
+        headers: { ...headers, 'access-control-request-method': 'POST' },
+      });
+      const sent = await running.request('POST', path, {
+        headers: { ...headers, authorization: good() },
+        body: new URLSearchParams(CC),
+      });
+      for (const answer of [asked, sent])
+        expect(answer.headers.get('access-control-allow-origin'), path).to.equal(null);
+    }
+    for (const path of ['/oauth2/authorize', '/account/authorizations', '/operator']) {
+      const { headers: told } = await running.request('GET', path, { headers });
+      expect(told.get('access-control-allow-origin'), path).to.equal(null);
+    }
+  });
+
   it('is closed to a disabled installation, and open again when it is enabled', async () => {
     const path = `/installations/${installed.installation.id}`;
     const bearer = await installed.token();

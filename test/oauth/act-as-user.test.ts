@@ -1,7 +1,10 @@
 // RFC 7523. Seen red: without the aud check, without takeAssertion, without actsAsUsers.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import Router from '@koa/router';
 import { expect } from 'chai';
 import jwt from 'jsonwebtoken';
+import { forgeJwt, hmac } from '../attacks/attacked-host.ts';
 import { type InstalledAddon, installAddon } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 
@@ -52,14 +55,16 @@ describe('acting as a user', () => {
     jti: String(++count),
     ...more,
   });
-  const ask = (body: object, secret = installed.payload.sharedSecret, scope = 'read') =>
+  const send = (assertion: string, scope = 'read') =>
     running.request('POST', '/oauth2/token', {
       body: new URLSearchParams({
         grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-        assertion: jwt.sign(body, secret, { algorithm: 'HS256' }),
+        assertion,
         scope,
       }),
     });
+  const ask = (body: object, secret = installed.payload.sharedSecret, scope = 'read') =>
+    send(jwt.sign(body, secret, { algorithm: 'HS256' }), scope);
   const api = (token: string, site = 'acme') =>
     running.request('GET', `/api/${site}`, { headers: { authorization: `Bearer ${token}` } });
 
@@ -120,6 +125,65 @@ describe('acting as a user', () => {
       expect((await call()).json.error).to.equal(error);
     });
   }
+
+  // RFC 8725. Seen red: with the algorithms not pinned; without the check of crit.
+  const forgeries: [title: string, forge: (body: object, secret: string) => string][] = [
+    ['of alg none', (body) => forgeJwt({ alg: 'none' }, body)],
+    ['without an algorithm', (body, secret) => forgeJwt({ typ: 'JWT' }, body, hmac(secret))],
+    ['with an empty signature', (body) => forgeJwt({ alg: 'HS256' }, body)],
+    ['signed with an empty key', (body) => forgeJwt({ alg: 'HS256' }, body, hmac(''))],
+    ['of HS512', (body, secret) => forgeJwt({ alg: 'HS512' }, body, hmac(secret, 'sha512'))],
+    [
+      'that is an HMAC keyed with the host’s public key (RS256/HS256 confusion)',
+      (body) => forgeJwt({ alg: 'HS256', kid }, body, hmac(publicPem)),
+    ],
+    [
+      'with its own key in the header (jwk)',
+      (body) => forgeJwt({ alg: 'HS256', jwk: { kty: 'oct', k: 'eA' } }, body, hmac('x')),
+    ],
+    [
+      'with headers that are critical and not understood',
+      (body, secret) => forgeJwt({ alg: 'HS256', crit: ['mars'], mars: 1 }, body, hmac(secret)),
+    ],
+  ];
+  let kid: string;
+  let publicPem: string;
+  for (const [title, forge] of forgeries) {
+    it(`refuses an assertion ${title}`, async () => {
+      const { keys } = (await running.request('GET', '/.well-known/jwks.json')).json;
+      ({ kid } = keys[0]);
+      publicPem = (await running.request('GET', `/install-keys/${kid}`)).text;
+      const assertion = forge(claims(), installed.payload.sharedSecret);
+      const { status, json } = await send(assertion);
+      expect([status, json.error]).to.deep.equal([400, 'invalid_grant']);
+    });
+  }
+
+  it('asks nobody for the key that an assertion names (jku, x5u, kid)', async () => {
+    const fetched: string[] = [];
+    const server = createServer((request, response) => {
+      fetched.push(request.url!);
+      response.end('{"keys":[]}');
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+    const header = { alg: 'HS256', jku: url, x5u: url, kid: url };
+    expect((await send(forgeJwt(header, claims(), hmac('x')))).status).to.equal(400);
+    const right = forgeJwt(header, claims(), hmac(installed.payload.sharedSecret));
+    expect((await send(right)).status).to.equal(200);
+    server.close();
+    expect(fetched).to.deep.equal([]);
+  });
+
+  it('forgives a clock that is 30 s off, and no more', async () => {
+    const seconds = Math.floor(Date.now() / 1000);
+    const off = (by: number) => ask(claims({ iat: seconds - 60 + by, exp: seconds + by }));
+    expect((await off(-25)).status).to.equal(200);
+    expect((await off(-32)).json.error).to.equal('invalid_grant');
+    const early = (by: number) => ask(claims({ nbf: seconds + by }));
+    expect((await early(25)).status).to.equal(200);
+    expect((await early(40)).json.error).to.equal('invalid_grant');
+  });
 
   it('is refused to an installation that was not granted it, and ends when it is taken away', async () => {
     const { json } = await ask(claims());

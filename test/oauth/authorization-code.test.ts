@@ -216,13 +216,17 @@ describe('the authorization code flow', () => {
 
   describe('redirects the fault once the address is proven:', () => {
     const rows: [string, Record<string, string>, string][] = [
-      ['another response type', { response_type: 'token' }, 'unsupported_response_type'],
+      ['the implicit grant', { response_type: 'token' }, 'unsupported_response_type'],
+      ['a hybrid of it', { response_type: 'code token' }, 'unsupported_response_type'],
+      ['an id token', { response_type: 'id_token' }, 'unsupported_response_type'],
       ['a scope that does not exist', { scope: 'nothing' }, 'invalid_scope'],
       ['a scope that was not registered', { scope: 'wiki' }, 'invalid_scope'],
     ];
     for (const [title, more, error] of rows) {
       it(title, async () => {
-        const { searchParams } = new URL((await browser.get(fresh(more))).location!);
+        const { location } = await browser.get(fresh(more));
+        expect(location).not.to.include('#');
+        const { searchParams } = new URL(location!);
         expect(searchParams.get('error')).to.equal(error);
         expect(searchParams.get('iss')).to.equal(running.url);
         expect(searchParams.get('state')).to.equal('s t&=');

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Browser } from '../helpers/browser.ts';
 import {
@@ -350,6 +351,68 @@ describe('a refresh token', () => {
     const { status, json } = await token(running, consumer, { grant_type: 'client_credentials' });
     expect(status).to.equal(200);
     expect(json).not.to.have.property('refresh_token');
+  });
+});
+
+// Seen red: with the end ignored by rotate, or by the access token (scripts/mutants).
+describe('where a platform ends refreshing', () => {
+  const LIFETIME = 2 * 3_600;
+  let running: RunningHost;
+  let now: number;
+  let start: number;
+  let consumer: TestConsumer;
+  let tokens: Tokens;
+
+  before(async () => {
+    const platform = JSON.parse(readFileSync('platforms/bitbucket.json', 'utf8'));
+    platform.oauth.refreshFamilySeconds = LIFETIME;
+    running = await startHost({ platform, clock: { now: () => now }, paused: true });
+  });
+  beforeEach(async () => {
+    now = Date.now();
+    start = now;
+    consumer = await registerConsumer(running);
+    ({ tokens } = await tokensOfAlice(running, consumer));
+  });
+  after(() => running.stop());
+
+  it('a token is refreshed a second before, and no more at the end', async () => {
+    now = start + (LIFETIME - 1) * SECOND;
+    const second = await refresh(running, consumer, tokens.refresh_token);
+    expect(second.status, second.text).to.equal(200);
+    now = start + LIFETIME * SECOND;
+    const third = await refresh(running, consumer, second.json.refresh_token);
+    expect([third.status, third.json.error]).to.deep.equal([400, 'invalid_grant']);
+  });
+
+  it('however often it was refreshed: the end does not move', async () => {
+    let last = tokens.refresh_token;
+    for (const minutes of [30, 60, 90, 119]) {
+      now = start + minutes * 60 * SECOND;
+      const answer = await refresh(running, consumer, last);
+      expect(answer.status, answer.text).to.equal(200);
+      last = answer.json.refresh_token;
+    }
+    now = start + (LIFETIME + 1) * SECOND;
+    expect((await refresh(running, consumer, last)).json.error).to.equal('invalid_grant');
+  });
+
+  it('no access token outlives it, and each says how long it has', async () => {
+    now = start + (LIFETIME - 100) * SECOND;
+    const { json } = await refresh(running, consumer, tokens.refresh_token);
+    expect(json.expires_in).to.equal(100);
+    now = start + (LIFETIME - 1) * SECOND;
+    expect(await isActive(running, consumer, json.access_token)).to.equal(true);
+    now = start + LIFETIME * SECOND;
+    expect(await isActive(running, consumer, json.access_token)).to.equal(false);
+  });
+
+  it('another answer of the user begins anew', async () => {
+    now = start + (LIFETIME + 1) * SECOND;
+    const again = await tokensOfAlice(running, consumer, { prompt: 'consent' });
+    expect(again.tokens).to.deep.include({ expires_in: 3600 });
+    const { status } = await refresh(running, consumer, again.tokens.refresh_token);
+    expect(status).to.equal(200);
   });
 });
 

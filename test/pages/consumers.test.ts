@@ -98,6 +98,7 @@ describe('a user’s consumers', () => {
       await page
         .getByLabel(/^Redirect URIs/)
         .fill('\n https://a.example/back \n\nhttps://b.example/\n');
+      await page.getByLabel(/^Security events URL/).fill('https://a.example/events');
       await page.getByLabel(/Read your wikis/).check();
       await press('Save');
       expect(await page.getByRole('status').textContent()).to.equal('Saved.');
@@ -105,7 +106,13 @@ describe('a user’s consumers', () => {
       expect(await page.getByLabel(/^Redirect URIs/).inputValue()).to.equal(
         'https://a.example/back\nhttps://b.example/',
       );
+      expect(await page.getByLabel(/^Security events URL/).inputValue()).to.equal(
+        'https://a.example/events',
+      );
       expect(await page.getByLabel(/Read your wikis/).isChecked()).to.equal(true);
+      await page.getByLabel(/^Security events URL/).fill('');
+      await press('Save');
+      expect(await page.getByLabel(/^Security events URL/).inputValue()).to.equal('');
     });
 
     it('get a new secret, beside which the old one is good for a day', async () => {
@@ -206,6 +213,7 @@ describe('a user’s consumers', () => {
         id: 'old-one',
         name: 'Old one',
         redirectUris: [],
+        eventsUri: null,
         scopes: null,
         isPublic: false,
         ownerContext: 'acme',

@@ -148,6 +148,7 @@ async function oldConsumer(running: RunningHost): Promise<string> {
     id: 'Xr3kT9vQ',
     name: 'Legacy importer',
     redirectUris: [],
+    eventsUri: null,
     scopes: null,
     isPublic: false,
     ownerContext: 'acme',

@@ -626,6 +626,203 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    describe('a grant by a user', () => {
+      const CLIENT = 'mcc_consumer';
+
+      beforeEach(async () => {
+        await store.consumers.create({
+          id: CLIENT,
+          name: 'Consumer',
+          redirectUris: [],
+          eventsUri: 'https://client.example/events',
+          scopes: ['repository', 'issue'],
+          isPublic: false,
+          ownerContext: 'acme',
+          ownerUser: null,
+          secretHash: sha256('secret'),
+          oauth1Secret: 'sealed',
+          ownGrantId: undefined,
+          createdAt: T,
+        });
+      });
+
+      const plan = (basedOn: string | null, scopes = ['repository']) => ({
+        id: newId(),
+        clientId: CLIENT,
+        userId: 'alice',
+        scopes,
+        resources: null,
+        basedOn,
+      });
+      const code = () => ({
+        codeHash: sha256(newId()),
+        redirectUri: null,
+        codeChallenge: null,
+        scopes: ['repository'],
+        createdAt: T,
+        expiresAt: T + HOUR,
+      });
+      const redeem = (codeHash: Buffer) =>
+        store.authorization.redeemCode({
+          codeHash,
+          clientId: CLIENT,
+          familyId: newId(),
+          familyExpiresAt: null,
+          accessTokenHash: sha256(newId()),
+          refreshTokenHash: sha256(newId()),
+          createdAt: T,
+          accessExpiresAt: T + HOUR,
+          refreshExpiresAt: T + HOUR,
+          within: (scopes) => scopes,
+          check: () => undefined,
+        });
+      const inForce = async () => (await store.grants.findOfUser('alice', CLIENT))?.id;
+      /** As a user answers a consumer of OAuth 1.0a. */
+      const allow = async (grant: ReturnType<typeof plan>) => {
+        const tokenHash = sha256(newId());
+        await store.oauth1.createRequestToken({
+          tokenHash,
+          clientId: CLIENT,
+          secret: 'sealed',
+          callback: 'oob',
+          createdAt: T,
+          expiresAt: T + HOUR,
+        });
+        const granted = await store.oauth1.allow(tokenHash, sha256('v'), grant, T);
+        return {
+          granted,
+          isAllowed: (await store.oauth1.findRequestToken(tokenHash, T))!.isAllowed,
+        };
+      };
+
+      it('is made in place of the one it was planned from, and gives a code', async () => {
+        const first = plan(null);
+        expect(await store.authorization.grantAndIssueCode(first, code())).to.equal('granted');
+        const second = plan(first.id);
+        const given = code();
+        expect(await store.authorization.grantAndIssueCode(second, given)).to.equal('granted');
+        expect(await inForce()).to.equal(second.id);
+        expect((await redeem(given.codeHash)).kind).to.equal('redeemed');
+      });
+
+      // Each a moment between the plan and the write. Seen red with the comparison taken out of grantByUser.
+      const meanwhile: [title: string, change: (id: string) => Promise<unknown>][] = [
+        ['taken back', (id) => store.grants.end(id, T, 'revoked_by_user')],
+        ['narrowed', (id) => store.grants.narrow(id, newId(), ['issue'], T)],
+        ['replaced', (id) => store.authorization.grantAndIssueCode(plan(id, ['issue']), code())],
+      ];
+      for (const [title, change] of meanwhile) {
+        it(`writes nothing when that one was ${title} meanwhile`, async () => {
+          const first = plan(null, ['repository', 'issue']);
+          await store.authorization.grantAndIssueCode(first, code());
+          await change(first.id);
+          const left = await inForce();
+          const given = code();
+          expect(await store.authorization.grantAndIssueCode(plan(first.id), given)).to.equal(
+            'changed',
+          );
+          expect(await inForce()).to.equal(left);
+          expect((await redeem(given.codeHash)).kind).to.equal('refused');
+          expect(await allow(plan(first.id))).to.deep.equal({
+            granted: 'changed',
+            isAllowed: false,
+          });
+          expect(await inForce()).to.equal(left);
+        });
+      }
+
+      it('writes nothing when there was none, and is one now', async () => {
+        const first = plan(null);
+        await store.authorization.grantAndIssueCode(first, code());
+        expect(await store.authorization.grantAndIssueCode(plan(null), code())).to.equal('changed');
+        expect(await inForce()).to.equal(first.id);
+      });
+
+      it('has one winner of two that were planned from the same', async () => {
+        const answers = await Promise.all(
+          [plan(null), plan(null)].map((one) => store.authorization.grantAndIssueCode(one, code())),
+        );
+        expect(answers.sort()).to.deep.equal(['changed', 'granted']);
+      });
+
+      it('is not made for a user who was deactivated meanwhile', async () => {
+        await store.grants.deactivateUser('alice', T);
+        expect(await store.authorization.grantAndIssueCode(plan(null), code())).to.equal(
+          'user-deactivated',
+        );
+        expect(await allow(plan(null))).to.deep.equal({
+          granted: 'user-deactivated',
+          isAllowed: false,
+        });
+        expect(await inForce()).to.equal(undefined);
+      });
+
+      it('that ends owes its client word in that moment, once', async () => {
+        const grant = plan(null);
+        await store.authorization.grantAndIssueCode(grant, code());
+        expect(await store.securityEvents.due(T, 10)).to.deep.equal([]);
+        await store.grants.end(grant.id, T, 'revoked_by_user');
+        const [event, ...others] = await store.securityEvents.due(T, 10);
+        expect(others).to.deep.equal([]);
+        expect(event).to.deep.include({
+          id: grant.id,
+          clientId: CLIENT,
+          userId: 'alice',
+          scopes: [],
+          attempts: 0,
+          eventsUri: 'https://client.example/events',
+        });
+        await store.grants.end(grant.id, T, 'revoked_by_user');
+        await opened.reopen();
+        store = opened.store;
+        expect((await store.securityEvents.due(T, 10)).map(({ id }) => id)).to.deep.equal([
+          grant.id,
+        ]);
+        expect(await store.securityEvents.nextDueAt()).to.equal(T);
+        const attempt = {
+          number: 1,
+          at: T,
+          url: 'https://client.example/events',
+          status: 500,
+          errorCode: null,
+          message: null,
+          excerpt: '',
+          durationMs: 1,
+        };
+        await store.securityEvents.record(grant.id, { state: 'owed', dueAt: T + SECOND }, attempt);
+        expect(await store.securityEvents.due(T, 10)).to.deep.equal([]);
+        expect(await store.securityEvents.nextDueAt()).to.equal(T + SECOND);
+        const again = { ...attempt, number: 2, status: 202 };
+        await store.securityEvents.record(grant.id, { state: 'accepted' }, again);
+        expect(await store.securityEvents.due(T + HOUR, 10)).to.deep.equal([]);
+        expect(await store.securityEvents.find(grant.id)).to.deep.include({
+          state: 'accepted',
+          attempts: 2,
+          log: [attempt, again],
+        });
+      });
+
+      it('owes word to one client at a time, of the user that is due first', async () => {
+        for (const [userId, at] of [
+          ['bob', T + SECOND],
+          ['alice', T],
+        ] as const) {
+          const grant = { ...plan(null), userId };
+          await store.authorization.grantAndIssueCode(grant, code());
+          await store.grants.end(grant.id, at, 'revoked_by_user');
+        }
+        const due = await store.securityEvents.due(T + HOUR, 10);
+        expect(due.map(({ userId }) => userId)).to.deep.equal(['alice']);
+      });
+
+      it('to act as a user is not made for one who was deactivated meanwhile', async () => {
+        const installation = await install();
+        const own = (await store.installations.findGrant(installation.id))!;
+        await store.grants.deactivateUser('alice', T);
+        expect(await store.grants.actAs(own, 'alice', newId(), T)).to.equal(undefined);
+      });
+    });
+
     describe('an access token', () => {
       it('is checked with its grant and installation as they are now', async () => {
         const row = await install({ resources: ['acme/site'] });

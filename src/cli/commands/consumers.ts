@@ -5,6 +5,7 @@ import { table } from '../table.ts';
 
 interface RegisterOptions extends ClientOptions {
   redirectUri?: string[];
+  eventsUri?: string;
   scopes?: string;
   owner?: string;
   public?: boolean;
@@ -32,6 +33,7 @@ export function addConsumersCommand(program: Command): void {
       .command('register <name>')
       .description('register a consumer; its secret is shown this once')
       .option('--redirect-uri <uri...>', 'where answers may go')
+      .option('--events-uri <uri>', 'where it is told that a user took back a grant')
       .option('--scopes <list>', 'what it may ask for, separated by commas')
       .option('--owner <context>', 'the workspace or site it belongs to')
       .option('--public', 'it can keep no secret: PKCE is compulsory')
@@ -81,6 +83,7 @@ async function register(name: string, options: RegisterOptions): Promise<void> {
   const consumer = await callOperator<ConsumerView>(options, 'POST', '/consumers', {
     name,
     redirectUris: options.redirectUri ?? [],
+    eventsUri: options.eventsUri,
     scopes:
       options.scopes
         ?.split(',')

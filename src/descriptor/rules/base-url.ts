@@ -1,9 +1,8 @@
 // baseUrl: https, an address the host may call, and not the host itself.
-import net from 'node:net';
 import {
   bareHost,
-  isAllowedAddress,
   isLoopbackHost,
+  isPrivateHost,
   portsAllowed,
   refusedPort,
 } from '../../core/addresses.ts';
@@ -43,8 +42,7 @@ export function baseUrlRule(context: RuleContext): void {
       'End it with the path.',
     );
   }
-  const isLoopback = isLoopbackHost(url.hostname);
-  if (url.protocol === 'http:' && !(policy.loopback && isLoopback)) {
+  if (url.protocol === 'http:' && !(policy.loopback && isLoopbackHost(url.hostname))) {
     context.error(
       AT,
       'base_url_not_https',
@@ -61,15 +59,11 @@ export function baseUrlRule(context: RuleContext): void {
       'Use port 443, or ask the operator to allow the port.',
     );
   }
-  const host = bareHost(url.hostname);
-  const isPrivate = net.isIP(host)
-    ? !isAllowedAddress(host, policy)
-    : isLoopback && !policy.loopback;
-  if (isPrivate) {
+  if (isPrivateHost(url.hostname, policy)) {
     context.error(
       AT,
       'address_private',
-      `"${host}" is not a public address; this host does not call it.`,
+      `"${bareHost(url.hostname)}" is not a public address; this host does not call it.`,
       'For development start with --dev (loopback only); otherwise publish the add-on on a public address.',
     );
   }

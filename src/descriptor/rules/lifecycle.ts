@@ -5,6 +5,8 @@ import { LIFECYCLE_KINDS } from '../descriptor.ts';
 import { isObject, webhooksOf } from '../webhooks.ts';
 import type { RuleContext } from './context.ts';
 
+const KNOWN: readonly string[] = [...LIFECYCLE_KINDS, 'authorizationRevoked'];
+
 /** Of other products or later versions: never called here. */
 const TOLERATED = new Set(['upgraded']);
 
@@ -13,7 +15,7 @@ export function lifecycleRule(context: RuleContext): void {
   const declared = isObject(lifecycle) ? lifecycle : {};
   for (const [name, address] of Object.entries(declared)) {
     const at = `/lifecycle/${escapePointer(name)}`;
-    if ((LIFECYCLE_KINDS as string[]).includes(name)) context.checkAddress(address, at);
+    if (KNOWN.includes(name)) context.checkAddress(address, at);
     else if (TOLERATED.has(name))
       context.warn(at, 'lifecycle_ignored', `"${name}" is never called by this host.`);
     else {
@@ -21,8 +23,8 @@ export function lifecycleRule(context: RuleContext): void {
         at,
         'lifecycle_unknown',
         `"${name}" is not a lifecycle call.`,
-        didYouMean(name, LIFECYCLE_KINDS) ??
-          `Known: ${LIFECYCLE_KINDS.join(', ')}. Credentials are made by the host; they do not stand in a descriptor.`,
+        didYouMean(name, KNOWN) ??
+          `Known: ${KNOWN.join(', ')}. Credentials are made by the host; they do not stand in a descriptor.`,
       );
     }
   }

@@ -34,6 +34,7 @@ export function authorizationRoutes(router: Router, parts: HostParts): void {
           id: grant.id,
           name: grant.consumerName,
           isGrandfathered: grant.isGrandfathered,
+          isAddon: grant.kind === 'act_as_user',
           groups: groupScopes(grant.scopes, platform),
           resources: grant.resources,
           since: day(grant.since),

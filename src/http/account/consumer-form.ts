@@ -7,6 +7,7 @@ export function readConsumerForm(form: ReadonlyMap<string, string>): ConsumerInp
   return {
     name: form.get('name') ?? '',
     redirectUris: form.get('redirectUris') ?? '',
+    eventsUri: (form.get('eventsUri') ?? '').trim(),
     scopes: chosen(form, 'scope.'),
     keepsAll: form.has('keepsAll'),
   };

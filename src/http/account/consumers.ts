@@ -53,7 +53,14 @@ export function accountConsumerRoutes(router: Router, parts: HostParts): void {
 
   show(LIST, list);
   show(`${LIST}/new`, (visit) =>
-    showNew(visit, { name: '', redirectUris: '', scopes: [], owner: '', isPublic: false }),
+    showNew(visit, {
+      name: '',
+      redirectUris: '',
+      eventsUri: '',
+      scopes: [],
+      owner: '',
+      isPublic: false,
+    }),
   );
   take(LIST, register);
   show(`${LIST}/:id`, async (visit) => {
@@ -116,7 +123,12 @@ async function register(post: Post): Promise<void> {
   try {
     requireOwner(input.owner, await ownersOf(user, sessionOf(ctx), parts));
     const { consumer, clientSecret } = await registerConsumer(
-      { ...input, redirectUris: linesOf(input.redirectUris), ownerUser: user.id },
+      {
+        ...input,
+        redirectUris: linesOf(input.redirectUris),
+        eventsUri: input.eventsUri || undefined,
+        ownerUser: user.id,
+      },
       parts,
     );
     const { id, name } = consumer;
@@ -168,6 +180,7 @@ async function change(post: Post): Promise<void> {
       {
         name: input.name,
         redirectUris: linesOf(input.redirectUris),
+        eventsUri: input.eventsUri || null,
         ...(!staysUnlimited && { scopes: input.scopes }),
       },
       parts,
@@ -239,10 +252,11 @@ async function ownConsumer({ ctx, user, parts }: Visit): Promise<Consumer> {
   return consumer;
 }
 
-function inputOf({ name, redirectUris, scopes }: Consumer): ConsumerInput {
+function inputOf({ name, redirectUris, eventsUri, scopes }: Consumer): ConsumerInput {
   return {
     name,
     redirectUris: redirectUris.join('\n'),
+    eventsUri: eventsUri ?? '',
     scopes: scopes ?? [],
     keepsAll: scopes === null,
   };

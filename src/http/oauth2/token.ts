@@ -2,17 +2,19 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import type { MortiseError } from '../../core/errors.ts';
-import { RateLimit } from '../../core/rate-limit.ts';
 import type { HostParts } from '../../host/parts.ts';
 import { issueToken, type TokenRequest } from '../../host/token.ts';
 import { introspectToken, revokeToken } from '../../host/token-endpoints.ts';
+import { namedClient } from '../../oauth/credentials.ts';
 import { readForm } from '../body.ts';
 import { asMortiseError } from '../problem.ts';
+import { FailedAuthentications } from './failed-authentications.ts';
 
 export function tokenRoutes(router: Router, parts: HostParts): void {
+  const failures = new FailedAuthentications(parts.settings.clock);
   const alias = parts.settings.platform.definition.oauth?.aliases?.token;
   for (const path of ['/oauth2/token', ...(alias ? [alias] : [])]) {
-    endpoint(router, path, parts, async (request) => {
+    endpoint(router, path, failures, parts, async (request) => {
       const { token, expiresInSeconds, scopes, refreshToken } = await issueToken(request, parts);
       const scope = scopes.join(' ');
       return {
@@ -27,40 +29,40 @@ export function tokenRoutes(router: Router, parts: HostParts): void {
     });
   }
   // simple-oauth2 asks for JSON even where there is nothing to say.
-  endpoint(router, '/oauth2/revoke', parts, async (request) => {
+  endpoint(router, '/oauth2/revoke', failures, parts, async (request) => {
     await revokeToken(request, parts);
     return {};
   });
-  endpoint(router, '/oauth2/introspect', parts, (request) => introspectToken(request, parts));
+  endpoint(router, '/oauth2/introspect', failures, parts, (request) =>
+    introspectToken(request, parts),
+  );
 }
 
 /** A form in, JSON out, never kept; faults by their RFC 6749 section 5.2 names. */
 function endpoint(
   router: Router,
   path: string,
+  failures: FailedAuthentications,
   parts: HostParts,
   answer: (request: TokenRequest) => Promise<Record<string, unknown>>,
 ): void {
-  // Only what failed is counted, and right credentials are let in whatever the count: a flood locks nobody out.
-  const failures = new RateLimit(FAILURES_PER_MINUTE, parts.settings.clock);
   router.post(path, async (ctx) => {
     ctx.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' });
+    const authorization = ctx.get('authorization') || undefined;
+    let parameters: ReadonlyMap<string, string> = new Map();
     try {
-      ctx.body = await answer({
-        authorization: ctx.get('authorization') || undefined,
-        parameters: await readForm(ctx),
-        url: ctx.originalUrl,
-      });
+      parameters = await readForm(ctx);
+      ctx.body = await answer({ authorization, parameters, url: ctx.originalUrl });
     } catch (error) {
       const known = asMortiseError(error, parts.settings.log);
-      const wait = known.code === 'invalid_client' ? failures.hit(ctx.ip) : undefined;
+      const wait =
+        known.code === 'invalid_client'
+          ? failures.count(ctx.ip, namedClient(authorization, parameters))
+          : undefined;
       writeTokenError(ctx, known, wait);
     }
   });
 }
-
-/** Of one address; each is answered 429 from then on, for the rest of the minute. */
-const FAILURES_PER_MINUTE = 60;
 
 const RFC_CODES = new Set([
   'invalid_request',

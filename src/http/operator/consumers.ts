@@ -10,7 +10,7 @@ import {
   rotateConsumerSecret,
   upgradeConsumer,
 } from '../../host/consumers.ts';
-import { endGrant } from '../../host/grants.ts';
+import { deactivateUser, endGrant } from '../../host/grants.ts';
 import type { HostParts } from '../../host/parts.ts';
 import type { Consumer, GrantView } from '../../store/oauth-rows.ts';
 import { readJsonObject } from '../body.ts';
@@ -31,6 +31,7 @@ export function consumerRoutes(router: Router, parts: HostParts): void {
     refuseOthers(body, [
       'name',
       'redirectUris',
+      'eventsUri',
       'scopes',
       'public',
       'oauth1',
@@ -45,6 +46,7 @@ export function consumerRoutes(router: Router, parts: HostParts): void {
       {
         name: optionalString(body, 'name') ?? clientId ?? '',
         redirectUris: optionalStrings(body, 'redirectUris') ?? [],
+        eventsUri: optionalString(body, 'eventsUri'),
         scopes:
           optionalStringsOrNull(body, 'scopes') === undefined
             ? []
@@ -85,12 +87,13 @@ export function consumerRoutes(router: Router, parts: HostParts): void {
 
   router.patch('/consumers/:id', async (ctx) => {
     const body = await readJsonObject(ctx);
-    refuseOthers(body, ['name', 'redirectUris', 'scopes', 'rotateSecret']);
+    refuseOthers(body, ['name', 'redirectUris', 'eventsUri', 'scopes', 'rotateSecret']);
     const consumer = await changeConsumer(
       ctx.params.id!,
       {
         name: optionalString(body, 'name'),
         redirectUris: optionalStrings(body, 'redirectUris'),
+        eventsUri: body.eventsUri === null ? null : optionalString(body, 'eventsUri'),
         scopes: optionalStrings(body, 'scopes'),
       },
       parts,
@@ -141,10 +144,7 @@ export function grantRoutes(router: Router, parts: HostParts): void {
     ctx.status = 204;
   });
   router.post('/users/:id/deactivate', async (ctx) => {
-    const ended = await parts.store.grants.deactivateUser(
-      ctx.params.id!,
-      parts.settings.clock.now(),
-    );
+    const ended = await deactivateUser(ctx.params.id!, parts);
     ctx.body = { id: ctx.params.id, endedGrants: ended };
   });
 }
@@ -163,6 +163,7 @@ function consumerView(consumer: Consumer): Record<string, unknown> {
     id,
     name,
     redirectUris,
+    eventsUri,
     scopes,
     isPublic,
     isOauth1,
@@ -175,6 +176,7 @@ function consumerView(consumer: Consumer): Record<string, unknown> {
     clientId: id,
     name,
     redirectUris,
+    eventsUri,
     scopes,
     grandfathered: scopes === null,
     public: isPublic,

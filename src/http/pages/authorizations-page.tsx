@@ -10,6 +10,8 @@ export interface AuthorizationItem {
   id: string;
   name: string;
   isGrandfathered: boolean;
+  /** An add-on that acts as the user: all or nothing. */
+  isAddon: boolean;
   groups: ScopeGroup[];
   /** null = everything. */
   resources: string[] | null;
@@ -93,15 +95,17 @@ function Authorization({ item, csrf }: { item: AuthorizationItem; csrf: string }
             <li class="row" key={scope.name}>
               <ScopeSentence scope={scope} />
               <Level of={scope} />
-              <button
-                class="small"
-                type="submit"
-                name="revoke"
-                value={`scope.${scope.name}`}
-                aria-label={`Revoke ${scope.name} of ${plain(item.name)}`}
-              >
-                Revoke
-              </button>
+              {!item.isAddon && (
+                <button
+                  class="small"
+                  type="submit"
+                  name="revoke"
+                  value={`scope.${scope.name}`}
+                  aria-label={`Revoke ${scope.name} of ${plain(item.name)}`}
+                >
+                  Revoke
+                </button>
+              )}
             </li>
           ))}
         </ul>

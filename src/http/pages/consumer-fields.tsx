@@ -7,6 +7,8 @@ export interface ConsumerInput {
   name: string;
   /** One a line. */
   redirectUris: string;
+  /** '' = none. */
+  eventsUri: string;
   scopes: string[];
   /** Of a grandfathered consumer: everything, as before. */
   keepsAll?: boolean;
@@ -36,6 +38,20 @@ export function ConsumerFields({
         <small>
           One a line, exactly as the application sends it. https, or http on this machine’s
           loopback. None if it uses no browser.
+        </small>
+      </label>
+      <label class="field">
+        <span>Security events URL</span>
+        <input
+          type="url"
+          name="eventsUri"
+          value={input.eventsUri}
+          maxLength={2048}
+          spellcheck={false}
+        />
+        <small>
+          Optional. A signed token (RFC 8417) is posted here when somebody takes back what they
+          granted.
         </small>
       </label>
       <h2>What it may ask for</h2>

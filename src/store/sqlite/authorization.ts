@@ -26,6 +26,7 @@ interface RawRefresh {
   grantId: string;
   clientId: string;
   familyGeneration: number;
+  familyExpiresAt: number | null;
   revokedAt: number | null;
 }
 
@@ -48,7 +49,8 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     'UPDATE oauth_codes SET used_at = ?, family_id = ? WHERE code_hash = ? AND used_at IS NULL',
   );
   const insertFamily = db.prepare(
-    'INSERT INTO oauth_refresh_families (id, grant_id, client_id, generation, created_at) VALUES (?, ?, ?, 1, ?)',
+    `INSERT INTO oauth_refresh_families (id, grant_id, client_id, generation, created_at, expires_at)
+     VALUES (?, ?, ?, 1, ?, ?)`,
   );
   const insertRefresh = db.prepare(
     `INSERT INTO oauth_refresh_tokens (token_hash, family_id, generation, scopes, created_at, expires_at)
@@ -60,7 +62,8 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
   );
   const findRefresh = db.prepare<[Buffer], RawRefresh>(
     `SELECT r.family_id AS familyId, r.generation, r.scopes, r.expires_at AS expiresAt, r.used_at AS usedAt,
-       f.grant_id AS grantId, f.client_id AS clientId, f.generation AS familyGeneration, f.revoked_at AS revokedAt
+       f.grant_id AS grantId, f.client_id AS clientId, f.generation AS familyGeneration, f.revoked_at AS revokedAt,
+       f.expires_at AS familyExpiresAt
      FROM oauth_refresh_tokens r JOIN oauth_refresh_families f ON f.id = r.family_id WHERE r.token_hash = ?`,
   );
   const advance = db.prepare(
@@ -86,12 +89,21 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     revokeFamilyTokens.run(at, familyId);
   }
 
+  /** No access token outlives its family. @returns when the access token ends */
   function mint(
     tokens: NewTokens,
-    family: { id: string; grantId: string; clientId: string; generation: number },
+    family: {
+      id: string;
+      grantId: string;
+      clientId: string;
+      generation: number;
+      expiresAt: number | null;
+    },
     scopes: { access: string[]; refresh: string[] },
     resources: string[] | null,
-  ): void {
+  ): number {
+    const familyEnd = family.expiresAt ?? Number.POSITIVE_INFINITY;
+    const accessExpiresAt = Math.min(tokens.accessExpiresAt, familyEnd);
     insertAccess.run(
       tokens.accessTokenHash,
       family.grantId,
@@ -99,7 +111,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
       JSON.stringify(scopes.access),
       writeList(resources),
       tokens.createdAt,
-      tokens.accessExpiresAt,
+      accessExpiresAt,
       family.id,
     );
     insertRefresh.run(
@@ -110,6 +122,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
       tokens.createdAt,
       tokens.refreshExpiresAt,
     );
+    return accessExpiresAt;
   }
 
   const DAY_MS = 24 * 3_600_000;
@@ -117,11 +130,8 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
   return {
     grantAndIssueCode: (grant, code) =>
       writer.write(() => {
-        const previous = grants.findOfUser(grant.userId, grant.clientId);
-        grants.insert({ ...grant, kind: 'user', context: null, since: code.createdAt });
-        if (previous) {
-          grants.succeed(previous.id, grant.id, code.createdAt, 'replaced');
-        }
+        const granted = grants.grantByUser(grant, code.createdAt);
+        if (granted !== 'granted') return granted;
         insertCode.run({
           ...code,
           grantId: grant.id,
@@ -129,6 +139,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
           scopes: JSON.stringify(code.scopes),
         });
         sweepCodes.run(code.createdAt - DAY_MS);
+        return granted;
       }),
 
     redeemCode: (redemption) =>
@@ -162,10 +173,12 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
           grantId: grant.id,
           clientId: code.clientId,
           generation: 1,
+          expiresAt: redemption.familyExpiresAt,
         };
-        insertFamily.run(family.id, grant.id, code.clientId, now);
-        mint(redemption, family, { access: scopes, refresh: scopes }, grant.resources);
-        return { kind: 'redeemed', scopes, grantId: grant.id };
+        insertFamily.run(family.id, grant.id, code.clientId, now, family.expiresAt);
+        const minted = { access: scopes, refresh: scopes };
+        const accessExpiresAt = mint(redemption, family, minted, grant.resources);
+        return { kind: 'redeemed', scopes, accessExpiresAt };
       }),
 
     rotate: (rotation) =>
@@ -186,6 +199,8 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
         }
         if (token.expiresAt <= now)
           return { kind: 'refused', reason: 'The refresh token has expired.' };
+        if (token.familyExpiresAt !== null && token.familyExpiresAt <= now)
+          return { kind: 'refused', reason: 'The time to refresh what was granted is over.' };
         const grant = grants.find(token.grantId);
         if (!grant || grant.until !== null) {
           return { kind: 'refused', reason: 'What the refresh token was granted under has ended.' };
@@ -200,10 +215,12 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
           grantId: grant.id,
           clientId: token.clientId,
           generation: token.generation + 1,
+          expiresAt: token.familyExpiresAt,
         };
         // Narrowing is for this access token; the family keeps what it has.
-        mint(rotation, family, { access: narrowed.scopes, refresh: scopes }, grant.resources);
-        return { kind: 'rotated', scopes: narrowed.scopes };
+        const minted = { access: narrowed.scopes, refresh: scopes };
+        const accessExpiresAt = mint(rotation, family, minted, grant.resources);
+        return { kind: 'rotated', scopes: narrowed.scopes, accessExpiresAt };
       }),
 
     revokeRefreshToken: (tokenHash, clientId, at) =>

@@ -9,6 +9,7 @@ interface RawConsumer {
   id: string;
   name: string;
   redirectUris: string;
+  eventsUri: string | null;
   scopes: string | null;
   isPublic: number;
   ownerContext: string;
@@ -18,7 +19,7 @@ interface RawConsumer {
   updatedAt: number | null;
 }
 
-const COLUMNS = `id, name, redirect_uris AS redirectUris, scopes, is_public AS isPublic,
+const COLUMNS = `id, name, redirect_uris AS redirectUris, events_uri AS eventsUri, scopes, is_public AS isPublic,
   owner_context AS ownerContext, owner_user AS ownerUser, oauth1_secret IS NOT NULL AS isOauth1,
   created_at AS createdAt, updated_at AS updatedAt`;
 
@@ -39,13 +40,14 @@ export function consumerStore(db: Database, writer: Writer): ConsumerStore {
      ORDER BY created_at DESC, id DESC LIMIT @limit`,
   );
   const insert = db.prepare(
-    `INSERT INTO oauth_clients (id, kind, name, redirect_uris, scopes, is_public, owner_context, owner_user,
-       secret_hash, oauth1_secret, enabled, created_at)
-     VALUES (@id, 'consumer', @name, @redirectUris, @scopes, @isPublic, @ownerContext, @ownerUser,
-       @secretHash, @oauth1Secret, 1, @createdAt)`,
+    `INSERT INTO oauth_clients (id, kind, name, redirect_uris, events_uri, scopes, is_public, owner_context,
+       owner_user, secret_hash, oauth1_secret, enabled, created_at)
+     VALUES (@id, 'consumer', @name, @redirectUris, @eventsUri, @scopes, @isPublic, @ownerContext,
+       @ownerUser, @secretHash, @oauth1Secret, 1, @createdAt)`,
   );
   const change = db.prepare(
-    `UPDATE oauth_clients SET name = @name, redirect_uris = @redirectUris, scopes = @scopes, updated_at = @at
+    `UPDATE oauth_clients SET name = @name, redirect_uris = @redirectUris, events_uri = @eventsUri, scopes = @scopes,
+       updated_at = @at
      WHERE id = @id AND deleted_at IS NULL`,
   );
   const rotate = db.prepare(
@@ -55,8 +57,8 @@ export function consumerStore(db: Database, writer: Writer): ConsumerStore {
      WHERE id = @id AND kind = 'consumer' AND is_public = 0 AND deleted_at IS NULL`,
   );
   const remove = db.prepare(
-    `UPDATE oauth_clients SET deleted_at = @at, enabled = 0, secret_hash = NULL, previous_secret_hash = NULL,
-       oauth1_secret = NULL, previous_oauth1_secret = NULL
+    `UPDATE oauth_clients SET deleted_at = @at, enabled = 0, events_uri = NULL, secret_hash = NULL,
+       previous_secret_hash = NULL, oauth1_secret = NULL, previous_oauth1_secret = NULL
      WHERE id = @id AND kind = 'consumer' AND deleted_at IS NULL`,
   );
   const closeOauth1 = [
@@ -108,6 +110,7 @@ export function consumerStore(db: Database, writer: Writer): ConsumerStore {
           at,
           name: wanted.name ?? before.name,
           redirectUris: JSON.stringify(wanted.redirectUris ?? before.redirectUris),
+          eventsUri: wanted.eventsUri === undefined ? before.eventsUri : wanted.eventsUri,
           scopes: writeList(scopes),
         });
         if (wanted.closesOauth1) for (const close of closeOauth1) close.run({ id, at });

@@ -4,6 +4,7 @@ import type { GrantView } from '../oauth-rows.ts';
 import type { GrantStore } from '../store.ts';
 import { grantStatements, readList } from './grants.ts';
 import { NOTED_EVERY_MS, Noted } from './noted.ts';
+import { oweSecurityEvents } from './security-events.ts';
 import type { Writer } from './writer.ts';
 
 interface RawView extends Omit<GrantView, 'scopes' | 'resources' | 'isGrandfathered'> {
@@ -46,7 +47,20 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
   const deactivate = db.prepare(
     'INSERT OR IGNORE INTO deactivated_users (user_id, at) VALUES (?, ?)',
   );
-  const isDeactivated = db.prepare<[string]>('SELECT 1 FROM deactivated_users WHERE user_id = ?');
+  // A user's no to an add-on that acts as them stands until it is installed from nothing.
+  const isTakenBack = db.prepare<[string, string]>(
+    `SELECT 1 FROM oauth_grants r
+     WHERE r.client_id = ? AND r.user_id = ? AND r.kind = 'act_as_user' AND r.ended_because = 'revoked_by_user'
+       AND NOT EXISTS (SELECT 1 FROM oauth_grants u
+         WHERE u.installation_id = r.installation_id AND u.ended_because = 'uninstalled' AND u.until >= r.until)`,
+  );
+  const events = oweSecurityEvents(db);
+
+  function end(id: string, at: number, because: string): boolean {
+    events.owe(id, [], at);
+    return endOne.run(at, because, id).changes === 1;
+  }
+
   const endSessions = db.prepare('DELETE FROM sessions WHERE user_id = ?');
 
   return {
@@ -64,12 +78,13 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
     async findOwn(clientId) {
       return grants.findOwn(clientId);
     },
-    end: (id, at, because) => writer.write(() => endOne.run(at, because, id).changes === 1),
+    end: (id, at, because) => writer.write(() => end(id, at, because)),
     narrow: (id, newId, scopes, at) =>
       writer.write(() => {
         const grant = grants.find(id);
         if (!grant || grant.until !== null) return false;
-        if (scopes.length === 0) return endOne.run(at, 'revoked', id).changes === 1;
+        if (scopes.length === 0) return end(id, at, 'revoked_by_user');
+        events.owe(id, scopes, at);
         grants.insert({
           ...grant,
           id: newId,
@@ -85,6 +100,7 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
       noted.once(id, at, () => writer.write(() => void noteUse.run({ id, at, from }))),
     actAs: (own, userId, id, at) =>
       writer.write(() => {
+        if (grants.isDeactivated(userId) || isTakenBack.get(own.clientId, userId)) return undefined;
         const existing = grants.findActingAs(own.clientId, userId);
         const isSame =
           existing &&
@@ -109,10 +125,11 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
       writer.write(() => {
         deactivate.run(userId, at);
         endSessions.run(userId);
+        events.oweAllOfUser(userId, at);
         return endOfUser.run(at, userId).changes;
       }),
     async isDeactivated(userId) {
-      return isDeactivated.get(userId) !== undefined;
+      return grants.isDeactivated(userId);
     },
   };
 }

@@ -1,6 +1,8 @@
 // Grants: a log of what was allowed, each row in force from since to until.
 import type { Database } from 'better-sqlite3';
+import type { Granted, UserGrant } from '../oauth-rows.ts';
 import type { GrantRow } from '../rows.ts';
+import { oweSecurityEvents } from './security-events.ts';
 
 interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
   scopes: string;
@@ -34,8 +36,8 @@ export function grantStatements(db: Database) {
   const own = db.prepare<[string], RawGrant>(
     `SELECT ${GRANT_COLUMNS} FROM oauth_grants WHERE client_id = ? AND kind = 'consumer' AND until IS NULL`,
   );
-  const ofUser = db.prepare<[string, string], RawGrant>(
-    `SELECT ${GRANT_COLUMNS} FROM oauth_grants
+  const ofUser = db.prepare<[string, string], { id: string }>(
+    `SELECT id FROM oauth_grants
      WHERE user_id = ? AND client_id = ? AND kind = 'user' AND until IS NULL`,
   );
   const actingAs = db.prepare<[string, string], RawGrant>(
@@ -69,7 +71,49 @@ export function grantStatements(db: Database) {
   const moveOauth1Requests = db.prepare(
     'UPDATE oauth1_request_tokens SET grant_id = ? WHERE grant_id = ? AND used_at IS NULL',
   );
+  const events = oweSecurityEvents(db);
+  const deactivated = db.prepare<[string]>('SELECT 1 FROM deactivated_users WHERE user_id = ?');
+
+  function insertGrant(grant: {
+    id: string;
+    clientId: string;
+    kind: GrantRow['kind'];
+    installationId?: string;
+    userId?: string;
+    context: string | null;
+    scopes: string[];
+    resources: string[] | null;
+    handshakeId?: string;
+    since: number;
+  }): void {
+    insert.run({
+      installationId: null,
+      userId: null,
+      handshakeId: null,
+      ...grant,
+      scopes: JSON.stringify(grant.scopes),
+      resources: writeList(grant.resources),
+    });
+  }
+
+  function succeed(oldId: string, newId: string, at: number, because: string): void {
+    end.run(at, because, oldId);
+    for (const move of [moveTokens, moveFamilies, moveCodes, moveOauth1Tokens, moveOauth1Requests])
+      move.run(newId, oldId);
+  }
+
   return {
+    isDeactivated: (userId: string): boolean => deactivated.get(userId) !== undefined,
+    /** In place of the grant it was planned from, if that is still the one in force. */
+    grantByUser({ basedOn, ...grant }: UserGrant, at: number): Granted {
+      if (deactivated.get(grant.userId)) return 'user-deactivated';
+      const previous = ofUser.get(grant.userId, grant.clientId)?.id ?? null;
+      if (previous !== basedOn) return 'changed';
+      insertGrant({ ...grant, kind: 'user', context: null, since: at });
+      if (previous !== null) succeed(previous, grant.id, at, 'replaced');
+      events.supersede(grant.clientId, grant.userId);
+      return 'granted';
+    },
     findInForce(installationId: string): GrantRow | undefined {
       const raw = inForce.get(installationId);
       return raw && readGrant(raw);
@@ -83,10 +127,6 @@ export function grantStatements(db: Database) {
       const raw = own.get(clientId);
       return raw && readGrant(raw);
     },
-    findOfUser(userId: string, clientId: string): GrantRow | undefined {
-      const raw = ofUser.get(userId, clientId);
-      return raw && readGrant(raw);
-    },
     /** Under which an installation acts as a user. */
     findActingAs(clientId: string, userId: string): GrantRow | undefined {
       const raw = actingAs.get(clientId, userId);
@@ -96,27 +136,7 @@ export function grantStatements(db: Database) {
       const raw = ofHandshake.get(id);
       return raw && readGrant(raw);
     },
-    insert(grant: {
-      id: string;
-      clientId: string;
-      kind: GrantRow['kind'];
-      installationId?: string;
-      userId?: string;
-      context: string | null;
-      scopes: string[];
-      resources: string[] | null;
-      handshakeId?: string;
-      since: number;
-    }): void {
-      insert.run({
-        installationId: null,
-        userId: null,
-        handshakeId: null,
-        ...grant,
-        scopes: JSON.stringify(grant.scopes),
-        resources: writeList(grant.resources),
-      });
-    },
+    insert: insertGrant,
     /** What an installation does as users ends with the grant it was made from. */
     endActingAs(installationId: string, at: number): void {
       endActingAs.run(at, installationId);
@@ -125,16 +145,6 @@ export function grantStatements(db: Database) {
       end.run(at, because, id);
     },
     /** The tokens of a grant that is replaced live on under the new one, within what it covers. */
-    succeed(oldId: string, newId: string, at: number, because: string): void {
-      end.run(at, because, oldId);
-      for (const move of [
-        moveTokens,
-        moveFamilies,
-        moveCodes,
-        moveOauth1Tokens,
-        moveOauth1Requests,
-      ])
-        move.run(newId, oldId);
-    },
+    succeed,
   };
 }

@@ -52,10 +52,13 @@ export function oauth1Store(db: Database, writer: Writer): Oauth1Store {
        expires_at AS expiresAt, verifier_hash AS verifierHash
      FROM oauth1_request_tokens WHERE token_hash = ? AND used_at IS NULL AND expires_at > ?`,
   );
+  const isOpen = db.prepare<{ tokenHash: Buffer; clientId: string; at: number }>(
+    `SELECT 1 FROM oauth1_request_tokens WHERE token_hash = @tokenHash AND client_id = @clientId AND used_at IS NULL
+       AND verifier_hash IS NULL AND expires_at > @at`,
+  );
   const allow = db.prepare(
     `UPDATE oauth1_request_tokens SET verifier_hash = @verifierHash, grant_id = @grantId
-     WHERE token_hash = @tokenHash AND client_id = @clientId AND used_at IS NULL AND verifier_hash IS NULL
-       AND expires_at > @at`,
+     WHERE token_hash = @tokenHash`,
   );
   const use = db.prepare(
     'UPDATE oauth1_request_tokens SET used_at = ? WHERE token_hash = ? AND used_at IS NULL',
@@ -105,13 +108,10 @@ export function oauth1Store(db: Database, writer: Writer): Oauth1Store {
     },
     allow: (tokenHash, verifierHash, grant, at) =>
       writer.write(() => {
-        const { id: grantId, clientId } = grant;
-        if (allow.run({ tokenHash, verifierHash, grantId, clientId, at }).changes === 0)
-          return false;
-        const previous = grants.findOfUser(grant.userId, clientId);
-        grants.insert({ ...grant, kind: 'user', context: null, since: at });
-        if (previous) grants.succeed(previous.id, grantId, at, 'replaced');
-        return true;
+        if (!isOpen.get({ tokenHash, clientId: grant.clientId, at })) return 'over';
+        const granted = grants.grantByUser(grant, at);
+        if (granted === 'granted') allow.run({ tokenHash, verifierHash, grantId: grant.id });
+        return granted;
       }),
     deny: (tokenHash, at) => writer.write(() => void use.run(at, tokenHash)),
     exchange: (exchange) =>

@@ -20,6 +20,7 @@ import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
 import { Reader } from './reader.ts';
+import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 import { Writer } from './writer.ts';
@@ -57,6 +58,7 @@ export function openSqlite(path: string): Store {
     authorization: authorizationStore(db, writer),
     oauth1: oauth1Store(db, writer),
     grants: grantStore(db, writer),
+    securityEvents: securityEventStore(db, writer),
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer, reader),

@@ -1,0 +1,37 @@
+// What an operator may see of an answer from outside: its beginning, without what it echoes of our secrets.
+import type { OutboundAnswer } from './outbound.ts';
+
+export interface SeenAnswer {
+  /** HTTP status; null if there was no answer. */
+  status: number | null;
+  errorCode: string | null;
+  message: string | null;
+  excerpt: string | null;
+  durationMs: number;
+}
+
+const EXCERPT_CHARACTERS = 1_000;
+
+/** @param secrets blacked out of the excerpt. */
+export function seenAnswer(answer: OutboundAnswer, secrets: string[]): SeenAnswer {
+  if (answer.kind === 'answer') {
+    let excerpt = answer.body.toString('utf8');
+    for (const secret of secrets) excerpt = excerpt.replaceAll(secret, '…');
+    return {
+      status: answer.status,
+      errorCode: null,
+      message: null,
+      excerpt: excerpt.slice(0, EXCERPT_CHARACTERS),
+      durationMs: answer.durationMs,
+    };
+  }
+  const failure =
+    answer.kind === 'failure' ? answer : { code: 'withheld', message: '', durationMs: 0 };
+  return {
+    status: null,
+    errorCode: failure.code,
+    message: failure.message,
+    excerpt: null,
+    durationMs: failure.durationMs,
+  };
+}
