@@ -267,7 +267,7 @@ export class Engine {
       const { due, nextDueAt } = await store.deliveries.window(
         installationId,
         now,
-        lane.refillLimit,
+        lane.refillLimit(ALL_IN_HAND - this.#inHand),
       );
       await this.#payloads.prefetch(due);
       const before = lane.inHand;

@@ -5,11 +5,11 @@ import type { Endpoint } from './endpoint.ts';
 import { blockedUntil, wellLane } from './health.ts';
 import type { Standing } from './slots.ts';
 
-/** Rows read from the table at once. */
-const LANE_WINDOW = 64;
-/** Rows in hand of one lane at most, and of all. */
-const MOST_IN_HAND = 1_024;
-export const ALL_IN_HAND = 8_192;
+/** Rows in hand of one lane at most, and of all; read from the table at once. */
+const MOST_IN_HAND = 4_096;
+export const ALL_IN_HAND = 16_384;
+const FEWEST_READ = 16;
+const MOST_READ = 256;
 /** An attempt that has not ended by then makes its lane a slow one. */
 export const SLOW_MS = 1_000;
 /** What one lane may spend in its turn: first attempts cost 1 and more by size, retries and replays four times that. */
@@ -85,9 +85,10 @@ export class Lane {
     return this.inHand === 0 && this.#dueAt !== undefined && this.#dueAt <= now;
   }
 
-  /** Rows to ask the store for: those taken come back with the others. */
-  get refillLimit(): number {
-    return LANE_WINDOW + this.#taken.size;
+  /** Rows to ask the store for, with so much room for all lanes: those taken come back with the others. */
+  refillLimit(room: number): number {
+    const fair = Math.min(MOST_READ, Math.max(FEWEST_READ, room >> 4));
+    return fair + this.#taken.size;
   }
 
   /** The table is being read; what becomes due meanwhile is expected anew. */

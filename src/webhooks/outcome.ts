@@ -29,12 +29,13 @@ export function decideOutcome(
     durationMs: answer.durationMs,
     status: answer.kind === 'answer' ? answer.status : null,
     responseExcerpt: answer.kind === 'answer' ? excerptOf(answer.body, attempt.secrets) : null,
+    outcome: 'delivered' as Outcome['outcome'],
+    reason: null,
+    message: null,
     silentUntil: null,
     nextDueAt: null,
   };
-  if (answer.kind === 'answer' && answer.status >= 200 && answer.status < 300) {
-    return { ...seen, outcome: 'delivered', reason: null, message: null };
-  }
+  if (answer.kind === 'answer' && answer.status >= 200 && answer.status < 300) return seen;
   const { reason, message } = failureOf(answer);
   if (answer.kind === 'answer' && answer.status === 410) {
     return { ...seen, outcome: 'failed', reason, message };
@@ -71,6 +72,7 @@ export function decideOutcome(
 
 /** What an operator sees of an answer: short, and without our secrets in it. */
 function excerptOf(body: Buffer, secrets: string[]): string {
+  if (body.length === 0) return '';
   let text = body.subarray(0, 8 * EXCERPT_CHARACTERS).toString('utf8');
   for (const secret of secrets) text = text.replaceAll(secret, '…');
   return text.slice(0, EXCERPT_CHARACTERS);

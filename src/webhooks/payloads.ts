@@ -20,7 +20,7 @@ interface Kept {
   bodies: Map<string, Body>;
 }
 
-const MOST_BYTES = 32 * 1024 * 1024;
+const MOST_BYTES = 64 * 1024 * 1024;
 /** What a row costs besides its payload, roughly. */
 const ROW_BYTES = 1_024;
 
@@ -44,7 +44,7 @@ export class Payloads {
   /** Just published: it need not be read and parsed again. @param payload as it was stored. */
   remember(event: EventRow, payload: unknown): Kept | undefined {
     const eventType = this.#platform.events.get(event.type);
-    if (!eventType || event.payload.length > MOST_BYTES / 8) return undefined;
+    if (!eventType || event.payload.length > MOST_BYTES / 16) return undefined;
     const kept = {
       event,
       scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),

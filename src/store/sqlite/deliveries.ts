@@ -44,11 +44,12 @@ export function deliveryStore(
        ${LANE_STATE_COLUMNS}
      FROM lane LEFT JOIN lane_states l ON l.installation_id = id WHERE id IS NOT NULL`,
   );
+  // LIMIT takes no bare parameter: SQLite would plan the statement anew for each value it is given.
   const due = db.prepare<[string, number, number], OwedDelivery>(
     `SELECT ${OWED_COLUMNS} FROM deliveries d WHERE installation_id = ? AND due_at <= ?
        AND (ordering_key IS NULL OR NOT EXISTS (SELECT 1 FROM deliveries e
          WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key AND e.event_seq < d.event_seq))
-     ORDER BY due_at, event_seq LIMIT ?`,
+     ORDER BY due_at, event_seq LIMIT (? + 0)`,
   );
   const nextDue = db
     .prepare<[string, number], number | null>(

@@ -21,19 +21,20 @@ interface Waiting {
 type Told = [installationId: string, webhookId: string];
 
 export function fanOutOperation(db: Database) {
+  // LIMIT takes no bare parameter here: SQLite would plan the statement anew for each value it is given.
   const waiting = db.prepare<[number], Waiting>(
     `SELECT seq, event_id AS eventId, event_type AS type, event_at AS eventAt, context, resource,
        ordering_key AS orderingKey, after_installation AS after
-     FROM outbox ORDER BY seq LIMIT ?`,
+     FROM outbox ORDER BY seq LIMIT (? + 0)`,
   );
   const told = db
-    .prepare<[string, string, string, number, number, string | null, number, number], Told>(
+    .prepare<[string, string, string, number, number, string | null, number], Told>(
       `SELECT s.installation_id, s.webhook_id FROM subscriptions s JOIN installations i ON i.id = s.installation_id
        WHERE s.context = ? AND s.event_type = ? AND s.installation_id > ? AND s.since <= ?
          AND (i.all_resources = 1 AND i.all_resources_since <= ? OR EXISTS (
            SELECT 1 FROM granted_resources r
            WHERE r.installation_id = i.id AND r.resource = ? AND r.since <= ?))
-       ORDER BY s.installation_id, s.webhook_id LIMIT ?`,
+       ORDER BY s.installation_id, s.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}`,
     )
     .raw();
   const insert = db.prepare(
@@ -98,16 +99,7 @@ export function fanOutOperation(db: Database) {
         endRun();
         continue;
       }
-      const rows = told.all(
-        context,
-        type,
-        after,
-        eventAt,
-        eventAt,
-        resource,
-        eventAt,
-        DELIVERIES_PER_CHUNK + 1,
-      );
+      const rows = told.all(context, type, after, eventAt, eventAt, resource, eventAt);
       events++;
       if (rows.length <= DELIVERIES_PER_CHUNK) {
         owed.push(...owe(event, rows, now, now + expiresAfterMs));

@@ -1,0 +1,227 @@
+// What an endpoint's answers mean for everything that is owed to it. The clock is the test's: `later` lets it jump.
+//
+// Seen red: with probes counted as attempts, with the breaker's state kept in memory only, with a window that does not
+// ask for the order of a key, with 410 ending one delivery only.
+import { rmSync } from 'node:fs';
+import { expect } from 'chai';
+import { answer } from '../helpers/fake-addon.ts';
+import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+
+const SECOND = 1_000;
+const DAY = 24 * 3_600 * SECOND;
+
+describe('an endpoint', () => {
+  let running: RunningHost;
+  let installed: InstalledAddon;
+  let shift: number;
+  const clock = { now: () => Date.now() + shift };
+
+  beforeEach(async () => {
+    shift = 0;
+    running = await startHost({ clock, random: () => 0.5 });
+    installed = await installAddon(running, {
+      descriptor: {
+        lifecycle: {
+          installed: '/installed',
+          webhooksPaused: '/paused',
+          webhooksResumed: '/resumed',
+        },
+      },
+    });
+  });
+  afterEach(async () => {
+    await running.stop();
+    await installed.addon.stop();
+  });
+
+  const calls = () => installed.addon.to('/hook').length;
+
+  function later(ms: number): void {
+    shift += ms;
+    running.host.parts.wake();
+  }
+
+  async function publish(more: object = {}): Promise<string> {
+    return (await running.operator('POST', '/events', { ...PUSH, ...more })).json.id;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the operator API's view
+  async function deliveryOf(event: string): Promise<any> {
+    return (await running.operator('GET', `/deliveries?event=${event}`)).json.items[0];
+  }
+
+  /** Publishes, and waits until the add-on's answer to it is in the log. */
+  async function publishAndFail(): Promise<string> {
+    const event = await publish();
+    await until(async () => (await deliveryOf(event))?.reason === 'status_500', 'its failure');
+    return event;
+  }
+
+  /** Ten failures in a row over half a minute. */
+  async function openBreaker(): Promise<string[]> {
+    installed.addon.respond = answer(500);
+    const events: string[] = [];
+    for (let i = 0; i < 10; i++) {
+      if (i === 9) shift += 31 * SECOND;
+      events.push(await publishAndFail());
+    }
+    return events;
+  }
+
+  it('that fails for half a minute is let alone, then probed with one call that uses up no attempt', async () => {
+    await openBreaker();
+    const before = calls();
+    await publish();
+    later(10 * SECOND);
+    await running.operator('GET', '/deliveries');
+    expect(calls()).to.equal(before);
+    later(30 * SECOND);
+    await until(() => calls() > before, 'the probe');
+    await until(async () => {
+      const { items } = (await running.operator('GET', '/deliveries?state=pending')).json;
+      const { items: retrying } = (await running.operator('GET', '/deliveries?state=retrying'))
+        .json;
+      const counts = [...items, ...retrying].map((d: { attemptCount: number }) => d.attemptCount);
+      return counts.length === 11 && Math.max(...counts) <= 2;
+    }, 'eleven deliveries that are owed');
+    later(20 * SECOND);
+    await running.operator('GET', '/deliveries');
+    expect(calls()).to.equal(before + 1);
+  });
+
+  it('that answers a probe gets everything', async () => {
+    const events = await openBreaker();
+    installed.addon.respond = answer(204);
+    later(40 * SECOND);
+    for (const event of events) {
+      await until(async () => {
+        later(SECOND);
+        return (await deliveryOf(event)).state === 'delivered';
+      }, 'what was owed');
+    }
+  });
+
+  it('is probed on, not called anew, by the next process', async () => {
+    const folder = temporaryFolder();
+    const database = `${folder}/mortise.db`;
+    const first = running;
+    running = await startHost({ clock, random: () => 0.5, database });
+    await first.stop();
+    await installed.addon.stop();
+    installed = await installAddon(running);
+    await openBreaker();
+    await running.stop();
+    const before = calls();
+    running = await startHost({ clock, random: () => 0.5, database, baseUrl: running.url });
+    await publish();
+    later(5 * SECOND);
+    await running.operator('GET', '/deliveries');
+    expect(calls()).to.equal(before);
+    installed.addon.respond = answer(204);
+    later(40 * SECOND);
+    await until(() => calls() > before, 'the probe');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('without success for five days is paused and told so, and resumed by the first success', async () => {
+    await openBreaker();
+    for (let day = 1; day <= 11; day++) {
+      const before = calls();
+      await publish();
+      later(DAY / 2);
+      await until(() => {
+        later(SECOND);
+        return calls() > before;
+      }, 'a probe');
+      await until(async () => {
+        const { items } = (await running.operator('GET', '/deliveries?limit=1')).json;
+        return items[0].reason === 'status_500';
+      }, 'its record');
+    }
+    const paused = await installed.addon.waitFor('/paused');
+    expect(paused.json.eventType).to.equal('webhooksPaused');
+    installed.addon.respond = answer(204);
+    await publish();
+    later(2 * 3_600 * SECOND);
+    expect((await installed.addon.waitFor('/resumed')).json.eventType).to.equal('webhooksResumed');
+  });
+
+  it('that answers 410 is told nothing more by that webhook', async () => {
+    installed.addon.respond = answer(410);
+    const event = await publish();
+    await until(async () => (await deliveryOf(event))?.state === 'failed', 'the end');
+    expect((await deliveryOf(event)).reason).to.equal('gone');
+    const next = await publish();
+    const other = await installAddon(running, { descriptor: { key: 'other' } });
+    await publish();
+    await other.addon.waitFor('/hook');
+    expect(await deliveryOf(next)).to.equal(undefined);
+    expect(calls()).to.equal(1);
+    await other.addon.stop();
+  });
+
+  it('that was switched off by a 410 is told again when it is installed again', async () => {
+    installed.addon.respond = answer(410);
+    const event = await publish();
+    await until(async () => (await deliveryOf(event))?.state === 'failed', 'the end');
+    installed.addon.respond = answer(204);
+    const again = await running.operator('POST', '/installations', {
+      descriptorUrl: installed.addon.descriptorUrl,
+      context: 'acme',
+    });
+    expect(again.status).to.equal(201);
+    await publish();
+    await installed.addon.waitFor('/hook', 2);
+  });
+
+  it('that asks not to be sent one event again is sent the others', async () => {
+    installed.addon.respond = (_call, response) => {
+      response.writeHead(422, { 'webhook-delivery': 'abort-message' }).end();
+    };
+    const event = await publish();
+    await until(async () => (await deliveryOf(event))?.state === 'failed', 'the end');
+    expect((await deliveryOf(event)).reason).to.equal('aborted');
+    installed.addon.respond = answer(204);
+    await publish();
+    await installed.addon.waitFor('/hook', 2);
+  });
+
+  it('gets the events of one key one after the other, and others in between', async () => {
+    installed.addon.respond = answer(500);
+    const first = await publish({ orderingKey: 'site' });
+    const second = await publish({ orderingKey: 'site' });
+    const other = await publish({ orderingKey: 'docs' });
+    const free = await publish();
+    const order = () =>
+      installed.addon.to('/hook').map(({ headers }) => headers['mortise-event-id']);
+    await until(() => new Set(order()).size === 3, 'all but the second');
+    expect(order()).to.have.members([first, other, free]);
+    installed.addon.respond = answer(204);
+    await until(() => {
+      later(SECOND);
+      return order().includes(second);
+    }, 'the second');
+    const firstDelivered = order().lastIndexOf(first);
+    expect(firstDelivered).to.be.lessThan(order().indexOf(second));
+  });
+
+  it('of an installation that is disabled gets nothing of a long queue, which ends with the reason', async () => {
+    installed.addon.respond = answer(503);
+    const events = await Promise.all(Array.from({ length: 700 }, () => publish()));
+    await running.operator('PATCH', `/installations/${installed.installation.id}`, {
+      state: 'disabled',
+    });
+    const before = calls();
+    later(20 * SECOND);
+    await until(async () => {
+      const { items } = (await running.operator('GET', '/deliveries?state=retrying')).json;
+      const pending = (await running.operator('GET', '/deliveries?state=pending')).json;
+      return items.length === 0 && pending.items.length === 0;
+    }, 'the end of the queue');
+    expect(calls()).to.be.at.most(before);
+    expect((await deliveryOf(events[699]!)).reason).to.equal('disabled');
+  });
+});
