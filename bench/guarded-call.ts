@@ -1,20 +1,22 @@
 // A guarded route over HTTP to the same route unguarded, in the same server.
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
-import { median, perSecond, type Subject } from './rounds.ts';
-import { RESOURCE, randomOf, type SeededToken } from './seeded-host.ts';
+import { inProcess, type OpenRow } from './plan.ts';
+import { startProcess } from './processes/parent.ts';
+import { median, perSecond } from './rounds.ts';
+import { RESOURCE, randomOf, seededHost } from './seeded-host.ts';
 
 const CONCURRENCY = 16;
 
-export async function guardedCall(
-  database: string,
-  tokens: SeededToken[],
-  milliseconds: number,
-): Promise<Subject & { close(): Promise<void> }> {
-  const server = startServer(database);
-  const pool = new Pool(`http://127.0.0.1:${await portOf(server)}`, { connections: CONCURRENCY });
+/** A round trip takes longer than a call in the process. */
+const LONGER = 2.4;
+
+export const guardedCall: OpenRow = async (plan) => {
+  const { rounds, milliseconds } = inProcess(plan);
+  const { host, database, tokens } = await seededHost(plan);
+  await host.close();
+  const server = await startProcess('guarded-server.ts', { database });
+  const origin = await server.ask<string>('origin');
+  const pool = new Pool(origin, { connections: CONCURRENCY });
 
   const cpuPerCall: Record<string, number[]> = { kept: [], open: [] };
 
@@ -37,14 +39,14 @@ export async function guardedCall(
     await Promise.all(Array.from({ length: CONCURRENCY }, caller));
   }
 
-  const side = (route: string) => async (ms: number) => {
+  const side = (route: string) => async () => {
     let calls = 0;
-    const before = await cpuOf(server);
-    const speed = await perSecond(ms, 20 * CONCURRENCY, (count) => {
+    const before = await server.ask<number>('cpu');
+    const speed = await perSecond(milliseconds * LONGER, 20 * CONCURRENCY, (count) => {
       calls += count;
       return callMany(route, count);
     });
-    cpuPerCall[route]!.push(((await cpuOf(server)) - before) / calls);
+    cpuPerCall[route]!.push(((await server.ask<number>('cpu')) - before) / calls);
     return speed;
   };
 
@@ -52,40 +54,14 @@ export async function guardedCall(
     bench: 'guarded-call',
     of: 'the same route unguarded',
     unit: 'requests/s',
-    milliseconds,
+    rounds,
     measured: side('kept'),
     baseline: side('open'),
     // The same as the server's own processor time, which waiting for its client does not change.
     extra: () => ({ serverCpuRatio: median(cpuPerCall.open!) / median(cpuPerCall.kept!) }),
     async close() {
       await pool.close();
-      const ended = once(server, 'exit');
-      server.disconnect();
-      await ended;
+      await server.close();
     },
   };
-}
-
-function startServer(database: string): ChildProcess {
-  return fork(fileURLToPath(new URL('./guarded-server.ts', import.meta.url)), [database], {
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-}
-
-/** Microseconds so far. */
-async function cpuOf(server: ChildProcess): Promise<number> {
-  const told = once(server, 'message');
-  server.send('cpu');
-  const [message] = await told;
-  return message.cpu;
-}
-
-async function portOf(server: ChildProcess): Promise<number> {
-  const [message] = await Promise.race([
-    once(server, 'message'),
-    once(server, 'exit').then(() => {
-      throw new Error('The server ended before it listened.');
-    }),
-  ]);
-  return message.port;
-}
+};

@@ -1,11 +1,13 @@
-// The server of guarded-call, a process of its own: one route twice, guarded and not. It ends with its parent.
+// The server of guarded-call, a process of its own: one route twice, guarded and not.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
+import { answerQuestions, readSettings } from './processes/child.ts';
 import { openHost, RESOURCE } from './seeded-host.ts';
 
-const host = openHost(process.argv[2]!);
+const { database } = readSettings<{ database: string }>();
+const host = openHost(database);
 const router = new Router();
 const answer = (ctx: Context) => {
   ctx.body = { full_name: `${ctx.params.workspace}/${RESOURCE}`, is_private: true };
@@ -18,14 +20,7 @@ const app = new Koa();
 app.use(router.routes());
 
 const server = createServer(app.callback());
-server.listen(0, '127.0.0.1', () => {
-  process.send?.({ port: (server.address() as AddressInfo).port });
-});
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send?.({ cpu: user + system });
-});
-process.once('disconnect', async () => {
-  await host.close();
-  process.exit();
-});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const { port } = server.address() as AddressInfo;
+
+answerQuestions({ origin: () => `http://127.0.0.1:${port}` }, () => host.close());
