@@ -1,5 +1,12 @@
 // Every row of the results, by the name that `npm run bench -- NAME…` picks it by.
+import { backlogMemory } from './delivery/backlog-memory.ts';
+import { backlogRefill } from './delivery/backlog-refill.ts';
 import { fanOut, oneToOne } from './delivery/deliveries.ts';
+import { firstByte } from './delivery/first-byte.ts';
+import { hungAddons } from './delivery/hung-addons.ts';
+import { loopDelay, routeLatency } from './delivery/product-delay.ts';
+import { publishInsert } from './delivery/publish-insert.ts';
+import { publishWide } from './delivery/publish-wide.ts';
 import { descriptorValidation } from './descriptor-validation.ts';
 import { guardedCall } from './guarded-call.ts';
 import type { OpenRow } from './plan.ts';
@@ -14,6 +21,14 @@ export const ROWS: Record<string, OpenRow> = {
   'fan-out-naive': fanOut('naive'),
   'fan-out-bullmq': fanOut('bullmq'),
   'fan-out-pg-boss': fanOut('pg-boss'),
+  'publish-wide': publishWide,
+  'publish-insert': publishInsert,
+  'first-byte': firstByte,
+  'hung-add-ons': hungAddons,
+  'event-loop-delay': loopDelay,
+  'route-latency': routeLatency,
+  'backlog-refill': backlogRefill,
+  'backlog-memory': backlogMemory,
   'token-check': tokenCheck,
   'guarded-call': guardedCall,
   'descriptor-validation': descriptorValidation,

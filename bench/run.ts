@@ -23,7 +23,7 @@ if (values.profile) profileInto(values.profile);
 const plan: Plan = {
   isQuick: values.quick,
   folder: mkdtempSync(join(tmpdir(), 'mortise-bench-')),
-  rowLimitMs: values.quick ? 20_000 : 180_000,
+  rowLimitMs: values.quick ? 12_000 : 180_000,
 };
 process.once('exit', () => rmSync(plan.folder, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp());

@@ -13,6 +13,7 @@ const host = openHost(join(folder, 'mortise.db'));
 await installAddons(host, addons);
 await host.start();
 const payload = pushPayload();
+const TICK_MS = 2;
 let turn = 0;
 
 /** The next add-on's context; where they share one, the event concerns them all. */
@@ -34,6 +35,21 @@ answerQuestions(
         await publishNext(pushPayload(monotonicMs()));
         await wait(everyMs);
       }
+    },
+    /** At a steady rate, whatever becomes of them; each with the time it should have been published. */
+    async steady({ events, perSecond }: { events: number; perSecond: number }) {
+      const startedAt = monotonicMs();
+      const under: Promise<unknown>[] = [];
+      while (under.length < events) {
+        const elapsed = monotonicMs() - startedAt;
+        const due = Math.min(Math.floor((elapsed * perSecond) / 1_000) + 1, events);
+        while (under.length < due) {
+          const at = startedAt + (under.length / perSecond) * 1_000;
+          under.push(publishNext(pushPayload(at)));
+        }
+        await wait(TICK_MS);
+      }
+      await Promise.all(under);
     },
   },
   () => host.close(),
