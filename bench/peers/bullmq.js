@@ -38,18 +38,15 @@ function publish(fanOut) {
   return queue.add(name, data);
 }
 
-answerQuestions(
-  {
-    /** @param {import('../delivery/arm.ts').Load} load */
-    async run({ events, fanOut }) {
-      const startedAt = monotonicMs();
-      await inParallel(events, CONCURRENCY, () => publish(fanOut));
-      return { startedAt };
-    },
+answerQuestions({
+  /** @param {import('../delivery/arm.ts').Load} load */
+  async run({ events, fanOut }) {
+    const startedAt = monotonicMs();
+    await inParallel(events, CONCURRENCY, () => publish(fanOut));
+    return { startedAt };
   },
-  async () => {
-    await worker.close(true);
-    await queue.close();
-    await redis.stop();
-  },
-);
+}, async () => {
+  await worker.close(true);
+  await queue.close();
+  await redis.stop();
+}, [redis.pid]);

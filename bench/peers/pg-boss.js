@@ -64,19 +64,16 @@ function publish(fanOut) {
   return boss.send(QUEUE, { addon: turn++ % addons.length, payload });
 }
 
-answerQuestions(
-  {
-    /** @param {import('../delivery/arm.ts').Load} load */
-    async run({ events, fanOut }) {
-      const startedAt = monotonicMs();
-      await inParallel(events, CONCURRENCY, () => publish(fanOut));
-      return { startedAt };
-    },
+answerQuestions({
+  /** @param {import('../delivery/arm.ts').Load} load */
+  async run({ events, fanOut }) {
+    const startedAt = monotonicMs();
+    await inParallel(events, CONCURRENCY, () => publish(fanOut));
+    return { startedAt };
   },
-  async () => {
-    isOpen = false;
-    await Promise.all(fetchers);
-    await boss.stop({ graceful: false });
-    await postgres.stop();
-  },
-);
+}, async () => {
+  isOpen = false;
+  await Promise.all(fetchers);
+  await boss.stop({ graceful: false });
+  await postgres.stop();
+}, [postgres.pid]);

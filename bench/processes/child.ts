@@ -5,6 +5,9 @@ export function readSettings<T>(): T {
   return JSON.parse(process.argv.at(-1)!);
 }
 
+/** The id of what is said unasked, first. */
+export const READY = 0;
+
 // biome-ignore lint/suspicious/noExplicitAny: what a question carries is known to those who ask and answer it.
 type Answers = Record<string, (argument: any) => unknown>;
 
@@ -15,8 +18,15 @@ interface Question {
   argument: unknown;
 }
 
-/** @param close ends whatever the process has started; nobody else will. */
-export function answerQuestions(answers: Answers, close: () => unknown = () => undefined): void {
+/**
+ * @param close ends whatever the process has started.
+ * @param servers processes that it has started: its parent ends them if it is killed before it can.
+ */
+export function answerQuestions(
+  answers: Answers,
+  close: () => unknown = () => undefined,
+  servers: number[] = [],
+): void {
   const all: Answers = { cpu: cpuMs, ...answers };
   process.on('message', async ({ id, question, argument }: Question) => {
     try {
@@ -34,7 +44,7 @@ export function answerQuestions(answers: Answers, close: () => unknown = () => u
       process.exit();
     }
   });
-  process.send?.({ ready: true });
+  process.send?.({ id: READY, value: servers });
 }
 
 /** Processor time of this process so far. */

@@ -1,6 +1,7 @@
 // The outside of a process that the benchmarks start: asks it, never for ever, and ends it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { READY } from './child.ts';
 
 export interface BenchProcess {
   /** @throws what the process threw, or that it ended, or took longer than `limitMs`. */
@@ -47,6 +48,21 @@ export async function closeProcesses(): Promise<void> {
   await Promise.all([...running].map((each) => each.close()));
 }
 
+function endServer(pid: number): void {
+  try {
+    // PostgreSQL takes its helpers with it.
+    process.kill(pid, 'SIGQUIT');
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error;
+  }
+}
+
+interface Answer {
+  id: number;
+  value?: unknown;
+  error?: string;
+}
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -57,21 +73,23 @@ class Answering implements BenchProcess {
   readonly #name: string;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<void>;
+  #servers: number[] = [];
   #hasEnded = false;
-  #lastId = 0;
+  #lastId = READY;
 
   constructor(child: ChildProcess, name: string) {
     this.#child = child;
     this.#name = name;
-    child.on('message', ({ id, ready, value, error }: Record<string, unknown>) => {
-      const waiting = this.#waiting.get(ready ? 0 : (id as number));
+    child.on('message', ({ id, value, error }: Answer) => {
+      const waiting = this.#waiting.get(id);
       if (error === undefined) waiting?.resolve(value);
-      else waiting?.reject(new Error(String(error)));
+      else waiting?.reject(new Error(error));
     });
     this.#ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#hasEnded = true;
         running.delete(this);
+        if (signal) for (const pid of this.#servers) endServer(pid);
         for (const { reject } of this.#waiting.values()) {
           reject(new Error(`${name} has ended (${signal ?? code}).`));
         }
@@ -80,8 +98,8 @@ class Answering implements BenchProcess {
     });
   }
 
-  ready(): Promise<void> {
-    return this.#answer(0, 'start', START_LIMIT_MS);
+  async ready(): Promise<void> {
+    this.#servers = await this.#answer<number[]>(READY, 'start', START_LIMIT_MS);
   }
 
   ask<T>(question: string, argument?: unknown, limitMs = ANSWER_LIMIT_MS): Promise<T> {
