@@ -4,7 +4,7 @@ import { openHost } from '../seeded-host.ts';
 import { makeBacklog } from './backlog.ts';
 
 const SMALL = 20_000;
-const REFILLS = 1_000;
+const REFILLS = 300;
 const WINDOW = 64;
 
 export const backlogRefill: OpenRow = async (plan) => {
