@@ -19,13 +19,14 @@ const IDLE_MS = 5;
 /** @type {import('../delivery/arm.ts').ArmSettings} */
 const { addons, folder } = readSettings();
 const postgres = await startPostgres(folder);
+let isOpen = true;
 const boss = new PgBoss({ connectionString: postgres.url, max: CONNECTIONS });
-boss.on('error', console.error);
+// What it was about to do when it is told to stop is no fault.
+boss.on('error', (error) => isOpen && console.error(error.message));
 await boss.start();
 const retries = { retryLimit: 12, retryDelay: 10, retryBackoff: true };
 await boss.createQueue(QUEUE, { name: QUEUE, ...retries });
 const send = createSender();
-let isOpen = true;
 
 async function fetchAndDeliver() {
   while (isOpen) {

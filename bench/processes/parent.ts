@@ -1,5 +1,6 @@
 // The outside of a process that the benchmarks start: asks it, never for ever, and ends it.
 import { type ChildProcess, fork } from 'node:child_process';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { READY } from './child.ts';
 
@@ -14,7 +15,7 @@ const ANSWER_LIMIT_MS = 60_000;
 const CLOSE_LIMIT_MS = 15_000;
 
 const running = new Set<BenchProcess>();
-/** Where each process leaves its CPU profile when it ends. */
+/** Where each process leaves its CPU profile when it ends, in a folder of its own name. */
 let profiles: string | undefined;
 
 export function profileInto(folder: string): void {
@@ -30,7 +31,7 @@ export async function startProcess(file: string, settings: unknown): Promise<Ben
       execArgv: [
         '--import',
         'tsx',
-        ...(profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []),
+        ...(profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, basename(file))}`] : []),
       ],
       env: { ...process.env, NODE_ENV: 'production' },
       // Nothing but figures goes to standard output.
