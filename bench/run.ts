@@ -25,6 +25,7 @@ const plan: Plan = {
   folder: mkdtempSync(join(tmpdir(), 'mortise-bench-')),
   rowLimitMs: values.quick ? 12_000 : 180_000,
 };
+let isGivenUp = false;
 process.once('exit', () => rmSync(plan.folder, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp());
 // A round that has begun is played to its end, and something has to be set up before the first.
@@ -37,6 +38,7 @@ setTimeout(
 ).unref();
 
 async function giveUp(): Promise<never> {
+  isGivenUp = true;
   await closeProcesses();
   process.exit(1);
 }
@@ -64,6 +66,8 @@ for (const name of names) {
       await row.close();
     }
   } catch (error) {
+    // Its processes were ended under it.
+    if (isGivenUp) break;
     if (reportMissing(name, error)) process.exitCode = 1;
     await closeProcesses();
   }

@@ -55,6 +55,7 @@ describe('npm run bench', function () {
     expect(children.length, 'a receiver and two arms').to.be.at.least(3);
     await run.kill('SIGTERM');
     expect(run.child.exitCode).to.equal(1);
+    expect(run.output(), 'no figure is said to have failed').not.to.match(/failed/i);
     await until(() => children.every((pid) => !existsSync(`/proc/${pid}`)), 'its processes to end');
     const left = readdirSync(folder).filter((name) => name.startsWith('mortise-bench-'));
     expect(left).to.deep.equal([]);
