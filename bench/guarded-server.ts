@@ -1,19 +1,21 @@
-// The server of guarded-call, a process of its own: each route twice, guarded and not. It ends with its parent.
+// The server of guarded-call, a process of its own: each route twice, guarded and not.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Router from '@koa/router';
 import Database from 'better-sqlite3';
 import Koa, { type Context } from 'koa';
+import { answerQuestions, readSettings } from './processes/child.ts';
 import { openHost, RESOURCE } from './seeded-host.ts';
 
 const MOST_INSTALLATIONS = 1000;
 
-const host = openHost(process.argv[2]!);
+const { database } = readSettings<{ database: string }>();
+const host = openHost(database);
 const router = new Router();
 const answer = (ctx: Context) => {
   ctx.body = { full_name: `${ctx.params.workspace}/${RESOURCE}`, is_private: true };
 };
-const readRow = productRoute(`${process.argv[2]}-product`);
+const readRow = productRoute(`${database}-product`);
 const guard = host.guard('repository', { resource: '{workspace}/{repo}' });
 router.get('/open/:workspace/:repo', answer);
 router.get('/kept/:workspace/:repo', guard, answer);
@@ -24,13 +26,11 @@ const app = new Koa();
 app.use(router.routes());
 
 const server = createServer(app.callback());
-server.listen(0, '127.0.0.1', () => {
-  process.send?.({ port: (server.address() as AddressInfo).port });
-});
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send?.({ cpu: user + system });
-});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const { port } = server.address() as AddressInfo;
+
+answerQuestions({ origin: () => `http://127.0.0.1:${port}` }, () => host.close());
+
 /** The least a real route does: one row of the product's own database, answered as 1 KB of JSON. */
 function productRoute(file: string): (ctx: Context) => void {
   const db = new Database(file);
@@ -46,8 +46,3 @@ function productRoute(file: string): (ctx: Context) => void {
     ctx.body = find.get(`${ctx.params.workspace}/${ctx.params.repo}`);
   };
 }
-
-process.once('disconnect', async () => {
-  await host.close();
-  process.exit();
-});

@@ -1,8 +1,8 @@
 // The shared harness: two sides measured by turns in one run, and the median of the ratios of the rounds.
 // Absolute speeds move with whatever else the machine does; what two neighbours in time have to each other does not.
 
-/** Does the work again and again until `milliseconds` have passed. @returns operations per second. */
-export type Side = (milliseconds: number) => Promise<number>;
+/** Does its work once. @returns what was measured, in the unit of the subject. */
+export type Side = () => Promise<number>;
 
 export interface Subject {
   bench: string;
@@ -11,10 +11,12 @@ export interface Subject {
   unit: string;
   measured: Side;
   baseline: Side;
-  /** How long one side runs in one round. */
-  milliseconds: number;
+  /** How many, if there is time. */
+  rounds: number;
+  /** Before the rounds, not counted. Default: each side once. */
+  warmUp?: () => Promise<unknown>;
   /** What else was measured on the way; asked for after the rounds. */
-  extra?: () => Record<string, number>;
+  extra?: () => Record<string, number | boolean>;
 }
 
 export interface Round {
@@ -36,6 +38,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The smallest value that at least `share` of all values do not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new RangeError('There is no percentile of nothing.');
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)]!;
+}
+
 /** The median of the ratios, which is not the ratio of the medians: only sides of the same round are compared. */
 export function summarize(rounds: readonly Round[]): Figure {
   const ratios = rounds.map(({ measured, baseline }) => measured / baseline);
@@ -48,29 +57,34 @@ export function summarize(rounds: readonly Round[]): Figure {
 }
 
 /**
- * One round to warm up, which is not counted; who begins changes every round.
+ * Who begins changes every round.
  * @param deadline by performance.now(): on a busy machine there are fewer rounds, at least one.
+ * @param onRound hears of each.
  */
 export async function playRounds(
   subject: Subject,
-  count: number,
   deadline: number,
+  onRound: (round: Round, number: number) => void = () => undefined,
 ): Promise<Round[]> {
-  const { measured, baseline, milliseconds } = subject;
-  await measured(milliseconds);
-  await baseline(milliseconds);
+  const { measured, baseline, warmUp } = subject;
+  if (warmUp) await warmUp();
+  else {
+    await measured();
+    await baseline();
+  }
   const rounds: Round[] = [];
-  for (let i = 0; i < count && (i === 0 || performance.now() < deadline); i++) {
-    const first = await (i % 2 === 0 ? measured : baseline)(milliseconds);
-    const second = await (i % 2 === 0 ? baseline : measured)(milliseconds);
-    rounds.push(
-      i % 2 === 0 ? { measured: first, baseline: second } : { measured: second, baseline: first },
-    );
+  for (let i = 0; i < subject.rounds && (i === 0 || performance.now() < deadline); i++) {
+    const first = await (i % 2 === 0 ? measured : baseline)();
+    const second = await (i % 2 === 0 ? baseline : measured)();
+    const round =
+      i % 2 === 0 ? { measured: first, baseline: second } : { measured: second, baseline: first };
+    rounds.push(round);
+    onRound(round, i + 1);
   }
   return rounds;
 }
 
-/** The clock is read once per `batch`, so that reading it is not what is measured. */
+/** The clock is read once per `batch`, so that reading it is not what is measured. @returns operations per second. */
 export async function perSecond(
   milliseconds: number,
   batch: number,

@@ -1,26 +1,47 @@
-// npm run bench: one JSON line per figure on stdout, a line for people on stderr. `-- --quick` for a short look.
+// npm run bench: `-- --quick` for a short look, `-- ROW…` for some rows, `-- --profile FOLDER` to see where time goes.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { descriptorValidation } from './descriptor-validation.ts';
-import { guardedCalls } from './guarded-call.ts';
-import { median, playRounds, type Subject, summarize } from './rounds.ts';
-import { openHost, seed } from './seeded-host.ts';
-import { tokenCheck } from './token-check.ts';
+import type { Plan } from './plan.ts';
+import { closeProcesses, profileInto } from './processes/parent.ts';
+import { report, reportMissing } from './report.ts';
+import { ROWS } from './rows.ts';
 
-const { quick } = parseArgs({ options: { quick: { type: 'boolean' } } }).values;
-const plan = quick
-  ? { rounds: 5, inProcess: 100, overHttp: 250, installations: 10, limit: 15_000 }
-  : { rounds: 15, inProcess: 250, overHttp: 500, installations: 100, limit: 60_000 };
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, profile: { type: 'string' } },
+  allowPositionals: true,
+});
+const unknown = positionals.filter((name) => !(name in ROWS));
+if (unknown.length > 0) {
+  console.error(`There is no row "${unknown.join('", "')}". Rows: ${Object.keys(ROWS).join(', ')}`);
+  process.exit(2);
+}
+const names = positionals.length > 0 ? positionals : Object.keys(ROWS);
+if (values.profile) profileInto(values.profile);
 
-const folder = mkdtempSync(join(tmpdir(), 'mortise-bench-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
-setTimeout(() => {
-  console.error(`The benchmarks have not ended after ${plan.limit / 1000} s; giving up.`);
+const plan: Plan = {
+  isQuick: values.quick,
+  folder: mkdtempSync(join(tmpdir(), 'mortise-bench-')),
+  rowLimitMs: values.quick ? 12_000 : 180_000,
+};
+let isGivenUp = false;
+process.once('exit', () => rmSync(plan.folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp());
+// A round that has begun is played to its end, and something has to be set up before the first.
+setTimeout(
+  () => {
+    console.error('The benchmarks do not end; giving up.');
+    void giveUp();
+  },
+  names.length * (plan.rowLimitMs + 600_000),
+).unref();
+
+async function giveUp(): Promise<never> {
+  isGivenUp = true;
+  await closeProcesses();
   process.exit(1);
-}, plan.limit).unref();
+}
 
 const machine = {
   cores: availableParallelism(),
@@ -28,59 +49,26 @@ const machine = {
   platform: process.platform,
   arch: process.arch,
 };
-console.log(JSON.stringify({ machine, quick: quick ?? false }));
+console.log(JSON.stringify({ machine, quick: plan.isQuick }));
 console.error(
   `${machine.cores} cores, Node ${machine.node}. Compare the ratios, never speeds from different runs.`,
 );
-
-const database = join(folder, 'mortise.db');
-const host = openHost(database);
-const tokens = await seed(host, plan.installations);
-
-const checks = tokenCheck(host, database, tokens, plan.inProcess);
-await report(checks, 0.3);
-checks.close();
-
-const calls = await guardedCalls(database, tokens, plan.overHttp);
-await report(calls.subjects[0]!, 0.6);
-await report(calls.subjects[1]!, 0.85);
-await calls.close();
-
-await report(descriptorValidation(plan.inProcess), 0.95);
-await host.close();
-
-/** @param share of the whole time that may have passed when it ends. */
-async function report(subject: Subject, share: number): Promise<void> {
-  const { bench, of, unit } = subject;
-  const played = await playRounds(subject, plan.rounds, plan.limit * share);
-  const { ratio, min, max, rounds } = summarize(played);
-  const extra = Object.entries(subject.extra?.() ?? {}).map(([name, value]) => [
-    name,
-    short(value),
-  ]);
-  console.log(
-    JSON.stringify({
-      bench,
-      ratio: short(ratio),
-      of,
-      unit,
-      rounds,
-      min: short(min),
-      max: short(max),
-      ...Object.fromEntries(extra),
-    }),
-  );
-  const speed = Math.round(median(played.map(({ measured }) => measured)));
-  console.error(
-    `${bench}: ${short(ratio)} of ${of} (${short(min)}..${short(max)} in ${rounds} rounds; here about ${speed.toLocaleString('en')} ${unit})${extra.map(([name, value]) => `; ${name} ${value}`).join('')}`,
-  );
-  if (rounds < plan.rounds) {
-    console.error(
-      `  ${rounds} of ${plan.rounds} rounds in the time there was: the machine is busy.`,
-    );
-  }
+if (plan.isQuick) {
+  console.error('A quick look: short runs flatter whatever keeps things on disk.');
 }
 
-function short(value: number): number {
-  return Number(value.toPrecision(3));
+for (const name of names) {
+  try {
+    const row = await ROWS[name]!(plan);
+    try {
+      await report(row, plan.rowLimitMs);
+    } finally {
+      await row.close();
+    }
+  } catch (error) {
+    // Its processes were ended under it.
+    if (isGivenUp) break;
+    if (reportMissing(name, error)) process.exitCode = 1;
+    await closeProcesses();
+  }
 }

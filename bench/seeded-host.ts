@@ -1,11 +1,15 @@
 // A host on a database file of its own: add-ons installed through the handshake, tokens minted by the thousand.
+import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createHost } from '../src/create-host.ts';
 import { mintAccessToken } from '../src/oauth/access-token.ts';
+import type { Plan } from './plan.ts';
 
 export const RESOURCE = 'site';
 const TOKENS = 10_000;
+const INSTALLATIONS = { quick: 10, full: 100 };
 
 /** A token and the context of the installation it belongs to. */
 export interface SeededToken {
@@ -30,8 +34,21 @@ export function randomOf<T>(list: readonly T[]): T {
   return list[Math.floor(Math.random() * list.length)]!;
 }
 
+export interface SeededHost {
+  host: BenchHost;
+  database: string;
+  tokens: SeededToken[];
+}
+
 /** 10,000 tokens shared by some installations of one add-on, each limited to the one resource. */
-export async function seed(host: BenchHost, installations: number): Promise<SeededToken[]> {
+export async function seededHost({ folder, isQuick }: Plan): Promise<SeededHost> {
+  const database = join(mkdtempSync(join(folder, 'seeded-')), 'mortise.db');
+  const host = openHost(database);
+  const tokens = await seed(host, isQuick ? INSTALLATIONS.quick : INSTALLATIONS.full);
+  return { host, database, tokens };
+}
+
+async function seed(host: BenchHost, installations: number): Promise<SeededToken[]> {
   const addon = await startAddon();
   const seeded: SeededToken[] = [];
   try {

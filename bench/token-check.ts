@@ -2,15 +2,13 @@
 import Database from 'better-sqlite3';
 import { sha256 } from '../src/core/secrets.ts';
 import { findCaller } from '../src/host/caller.ts';
-import { perSecond, type Subject } from './rounds.ts';
-import { type BenchHost, randomOf, type SeededToken } from './seeded-host.ts';
+import { inProcess, type OpenRow } from './plan.ts';
+import { perSecond } from './rounds.ts';
+import { randomOf, seededHost } from './seeded-host.ts';
 
-export function tokenCheck(
-  host: BenchHost,
-  database: string,
-  tokens: SeededToken[],
-  milliseconds: number,
-): Subject & { close(): void } {
+export const tokenCheck: OpenRow = async (plan) => {
+  const { rounds, milliseconds } = inProcess(plan);
+  const { host, database, tokens } = await seededHost(plan);
   const db = new Database(database, { readonly: true, fileMustExist: true });
   const read = db.prepare<[Buffer]>('SELECT * FROM oauth_access_tokens WHERE token_hash = ?');
   const headers = tokens.map(({ token }) => `Bearer ${token}`);
@@ -19,9 +17,9 @@ export function tokenCheck(
     bench: 'token-check',
     of: 'prepared point read by primary key',
     unit: 'token checks/s',
-    milliseconds,
-    measured: (ms) =>
-      perSecond(ms, 100, async (count) => {
+    rounds,
+    measured: () =>
+      perSecond(milliseconds, 100, async (count) => {
         for (let i = 0; i < count; i++) {
           const decision = await findCaller(
             { authorization: randomOf(headers), method: 'GET', url: '/' },
@@ -30,12 +28,15 @@ export function tokenCheck(
           if (!('caller' in decision)) throw new Error('A good token was refused.');
         }
       }),
-    baseline: (ms) =>
-      perSecond(ms, 100, (count) => {
+    baseline: () =>
+      perSecond(milliseconds, 100, (count) => {
         for (let i = 0; i < count; i++) {
           if (read.get(randomOf(hashes)) === undefined) throw new Error('A token is not there.');
         }
       }),
-    close: () => void db.close(),
+    async close() {
+      db.close();
+      await host.close();
+    },
   };
-}
+};

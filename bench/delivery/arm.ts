@@ -1,0 +1,26 @@
+// What every way of delivering is told and asked. Each is a process of its own, in arms/ or in ../peers.
+import type { BenchAddon } from './addons.ts';
+
+/** Requests, jobs or publishers under way at once, for everybody. */
+export const CONCURRENCY = 64;
+/** Among how many origins they are shared out: no more than 16 connections to one. */
+export const ORIGINS = 4;
+
+export interface ArmSettings {
+  addons: BenchAddon[];
+  /** A folder of its own for what it keeps on disk. */
+  folder: string;
+}
+
+/** Asked as `run`. */
+export interface Load {
+  events: number;
+  /** How many add-ons each event concerns: one of them in turn, or all. */
+  fanOut: 'one' | 'all';
+}
+
+/** Answered when everything is published. */
+export interface Loaded {
+  /** By monotonicMs(). */
+  startedAt: number;
+}

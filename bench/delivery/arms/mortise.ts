@@ -1,0 +1,56 @@
+// Mortise, as a product embeds it: SQLite, synchronous = FULL, publishing and delivering in one process.
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { answerQuestions, monotonicMs, readSettings } from '../../processes/child.ts';
+import { openHost } from '../../seeded-host.ts';
+import { type ArmSettings, CONCURRENCY, type Load, type Loaded } from '../arm.ts';
+import { inParallel } from '../in-parallel.ts';
+import { installAddons } from '../install-addons.ts';
+import { EVENT_TYPE, pushPayload } from '../push-event.ts';
+
+const { addons, folder } = readSettings<ArmSettings>();
+const host = openHost(join(folder, 'mortise.db'));
+await installAddons(host, addons);
+await host.start();
+const payload = pushPayload();
+const TICK_MS = 2;
+let turn = 0;
+
+/** The next add-on's context; where they share one, the event concerns them all. */
+function publishNext(content = payload): Promise<unknown> {
+  const { context } = addons[turn++ % addons.length]!;
+  return host.publish({ type: EVENT_TYPE, context, resource: 'team/site', payload: content });
+}
+
+answerQuestions(
+  {
+    async run({ events }: Load): Promise<Loaded> {
+      const startedAt = monotonicMs();
+      await inParallel(events, CONCURRENCY, () => publishNext());
+      return { startedAt };
+    },
+    /** One at a time, each with the time it was published. */
+    async spaced({ events, everyMs }: { events: number; everyMs: number }) {
+      for (let i = 0; i < events; i++) {
+        await publishNext(pushPayload(monotonicMs()));
+        await wait(everyMs);
+      }
+    },
+    /** At a steady rate, whatever becomes of them; each with the time it should have been published. */
+    async steady({ events, perSecond }: { events: number; perSecond: number }) {
+      const startedAt = monotonicMs();
+      const under: Promise<unknown>[] = [];
+      while (under.length < events) {
+        const elapsed = monotonicMs() - startedAt;
+        const due = Math.min(Math.floor((elapsed * perSecond) / 1_000) + 1, events);
+        while (under.length < due) {
+          const at = startedAt + (under.length / perSecond) * 1_000;
+          under.push(publishNext(pushPayload(at)));
+        }
+        await wait(TICK_MS);
+      }
+      await Promise.all(under);
+    },
+  },
+  () => host.close(),
+);

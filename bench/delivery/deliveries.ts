@@ -1,0 +1,66 @@
+// Deliveries per second, Mortise to each other way of doing it: the same events, add-ons and signatures.
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OpenRow, Plan } from '../plan.ts';
+import { type BenchProcess, startProcess } from '../processes/parent.ts';
+import { median } from '../rounds.ts';
+import { benchAddons } from './addons.ts';
+import { CONCURRENCY, type Load, ORIGINS } from './arm.ts';
+import { PEERS, type Peer } from './peers.ts';
+import { type ArmRun, runArm } from './run-arm.ts';
+
+const ADDONS = 100;
+const ROUNDS = { quick: 3, full: 5 };
+const WARM_UP = 2_000;
+
+/** One event, one delivery; the add-ons take turns. */
+export const oneToOne = (peer: Peer): OpenRow => deliveries(peer, 'deliveries', 'one');
+/** One event, a delivery to each of a hundred add-ons. */
+export const fanOut = (peer: Peer): OpenRow => deliveries(peer, 'fan-out', 'all');
+
+function deliveries(name: Peer, bench: string, fanOut: Load['fanOut']): OpenRow {
+  const peer = PEERS[name];
+  const perEvent = fanOut === 'all' ? ADDONS : 1;
+  return async (plan) => {
+    await peer.require?.();
+    const sink = await startProcess('delivery/sink.ts', { origins: ORIGINS, hung: 0 });
+    const { origins } = await sink.ask<{ origins: string[] }>('addresses');
+    const addons = benchAddons(ADDONS, origins, fanOut === 'all' ? 'shared' : 'own');
+    const arms = {
+      mortise: await startArm('delivery/arms/mortise.ts', plan, addons),
+      peer: await startArm(peer.file, plan, addons),
+    };
+    const runs: ArmRun[] = [];
+    const run = (arm: BenchProcess, count: number) =>
+      runArm(arm, sink, addons, { events: Math.ceil(count / perEvent), fanOut });
+    const count = plan.isQuick ? peer.deliveries.quick : peer.deliveries.full;
+    return {
+      bench: `${bench}-${name}`,
+      of: peer.of,
+      unit: 'deliveries/s',
+      rounds: plan.isQuick ? ROUNDS.quick : ROUNDS.full,
+      async warmUp() {
+        await run(arms.mortise, WARM_UP);
+        await run(arms.peer, WARM_UP);
+      },
+      async measured() {
+        const measured = await run(arms.mortise, count);
+        runs.push(measured);
+        return measured.speed;
+      },
+      baseline: async () => (await run(arms.peer, count)).speed,
+      extra: () => ({
+        deliveries: count,
+        concurrency: CONCURRENCY,
+        mortiseCpu: median(runs.map(({ armCpu }) => armCpu)),
+        sinkCpu: median(runs.map(({ sinkCpu }) => sinkCpu)),
+        exactlyOnce: runs.every(({ repeated }) => repeated === 0),
+      }),
+      close: () => Promise.all([arms.mortise.close(), arms.peer.close(), sink.close()]),
+    };
+  };
+}
+
+export function startArm(file: string, plan: Plan, addons: unknown): Promise<BenchProcess> {
+  return startProcess(file, { addons, folder: mkdtempSync(join(plan.folder, 'arm-')) });
+}
