@@ -61,6 +61,8 @@ async function installAddon({ parts }: BenchHost, addon: BenchAddon, count: numb
     url: i === 0 ? url : `${url}?webhook=${i}`,
     since: at,
     until: null,
+    offSince: null,
+    sinceSeq: 0,
   }));
   await installations.acceptHandshake(id, {
     at,

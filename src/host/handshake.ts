@@ -169,6 +169,7 @@ export async function commitHandshake(
     since: now,
     until: null,
     offSince: null,
+    sinceSeq: 0,
   }));
   return parts.store.installations.acceptHandshake(handshake.id, {
     at: now,

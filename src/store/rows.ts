@@ -89,6 +89,8 @@ export interface WebhookRow {
   url: string;
   since: number;
   until: number | null;
+  /** The number of the last event that was published before; the store's own, not the caller's to say. */
+  sinceSeq: number;
   /** The add-on answered 410: nothing is sent there until it is installed again or recovered. */
   offSince: number | null;
 }

@@ -369,17 +369,26 @@ export interface DeliveryStore {
   atOneMoment(work: () => void): void;
   /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
   record(results: Results): Promise<void>;
-  /**
-   * Ends up to `limit` deliveries of an installation without sending them, each with an attempt numbered 0: all, or
-   * those that expired before `expiredBefore`. @returns how many
-   */
+  /** Ends up to `limit` deliveries of an installation without sending them, each with an attempt numbered 0. @returns how many */
   endUnsent(
     installationId: string,
-    because: { reason: string; message: string; at: number; expiredBefore?: number },
+    because: { reason: string; message: string; at: number },
+    which: Unsendable,
     limit: number,
   ): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
+}
+
+/** Which deliveries of an installation; everything where nothing is said. */
+export interface Unsendable {
+  /** None, if the installation has changed since. */
+  epoch?: number;
+  /** Owed for too long by then. */
+  expiredBefore?: number;
+  /** Events up to this number, to this webhook. */
+  eventsUpTo?: number;
+  webhookId?: string;
 }
 
 /** What is recorded in one transaction. */

@@ -5,7 +5,7 @@ import type { Outbound } from '../core/outbound.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { AttemptRecord, EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
-import { decideGate, type GateDecision } from './gate.ts';
+import { decideGate, type GateDecision, type Refused } from './gate.ts';
 import { decideOutcome } from './outcome.ts';
 import type { Body, Payloads } from './payloads.ts';
 import type { KnownRecipient, Recipients } from './recipients.ts';
@@ -26,8 +26,16 @@ export interface Attempted {
   /** Of what was sent; 0 if nothing was. */
   bytes: number;
   silentUntil: number | null;
-  /** The gate refuses everything that is owed to this installation. */
-  refusal: { reason: string; message: string } | undefined;
+  /** The gate refuses more than this one. */
+  refusal: Refusal | undefined;
+}
+
+export interface Refusal {
+  reason: string;
+  message: string;
+  refuses: Refused;
+  /** Of the installation, when this was so. */
+  epoch: number;
 }
 
 const ANSWER_BYTES = 64 * 1024;
@@ -51,14 +59,14 @@ export async function attempt(
   }
   let recipient = recipients.known(delivery.installationId);
   for (let look = 1; look <= MOST_LOOKS; look++) {
-    let gate = recipient && decideGate(event, recipient, delivery.webhookId, platform);
+    let gate = recipient && decideGate(event, recipient, delivery, platform);
     // A refusal must not rest on what was kept.
     if (!recipient || !gate?.ok || !recipient.secrets) {
       recipient = await recipients.look(delivery.installationId);
-      gate = recipient && decideGate(event, recipient, delivery.webhookId, platform);
+      gate = recipient && decideGate(event, recipient, delivery, platform);
     }
     if (!recipient || !gate) return dropped(delivery, parts, NOT_INSTALLED);
-    if (!gate.ok) return dropped(delivery, parts, gate);
+    if (!gate.ok) return dropped(delivery, parts, gate, recipient.installation.epoch);
     if (!recipient.secrets) return dropped(delivery, parts, NOT_INSTALLED);
 
     const body = payloads.body(event, recipient);
@@ -108,9 +116,9 @@ const NOT_INSTALLED = {
 function dropped(
   delivery: OwedDelivery,
   { clock }: AttemptParts,
-  because: { reason: string; message: string; isForAll?: boolean },
+  { reason, message, refuses }: { reason: string; message: string; refuses?: Refused },
+  epoch = 0,
 ): Attempted {
-  const { reason, message } = because;
   return {
     record: {
       delivery,
@@ -128,7 +136,7 @@ function dropped(
     },
     bytes: 0,
     silentUntil: null,
-    refusal: because.isForAll ? { reason, message } : undefined,
+    refusal: refuses && { reason, message, refuses, epoch },
   };
 }
 

@@ -6,8 +6,8 @@ import type { Outbound } from '../core/outbound.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { EventRow, LaneState, LifecycleCall, OwedDelivery } from '../store/rows.ts';
-import type { Store } from '../store/store.ts';
-import { type Attempted, type AttemptParts, attempt, EXPIRED } from './attempt.ts';
+import type { Store, Unsendable } from '../store/store.ts';
+import { type Attempted, type AttemptParts, attempt, EXPIRED, type Refusal } from './attempt.ts';
 import { Endpoint } from './endpoint.ts';
 import { blockedUntil, type Change, fail, isWell, silence, succeed } from './health.ts';
 import { ALL_IN_HAND, Lane, SLOW_MS } from './lane.ts';
@@ -211,7 +211,7 @@ export class Engine {
   }
 
   #serve(): void {
-    if (!this.#isOpen || this.#recorder.isFailing) return;
+    if (!this.#isOpen || this.#recorder.isBehind) return;
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       if (this.#lanes.get(lane.installationId) === lane) this.#arrange(lane);
@@ -296,7 +296,7 @@ export class Engine {
       this.#learn(lane, endpoint, attempted, isProbe);
       lane.charge(attempted.bytes);
       this.#recorder.add(attempted.record);
-      if (attempted.refusal) void this.#endUnsent(lane, attempted.refusal);
+      if (attempted.refusal) void this.#endRefused(lane, attempted.refusal);
     } catch (error) {
       // A fault of the host, not of the add-on: no attempt is counted.
       const { id } = delivery;
@@ -411,19 +411,21 @@ export class Engine {
     this.#pump();
   }
 
-  /** Everything owed to an installation that may be told nothing ends, in chunks, without being looked at one by one. */
-  async #endUnsent(lane: Lane, because: { reason: string; message: string }): Promise<void> {
-    await this.#endInChunks(lane, because);
+  #endRefused(lane: Lane, { reason, message, refuses, epoch }: Refusal): Promise<void> {
+    const which = refuses === 'all' ? { epoch } : { ...refuses, epoch };
+    return this.#endUnsent(lane, { reason, message }, which);
   }
 
-  async #endExpired(lane: Lane): Promise<void> {
-    const expiredBefore = this.#parts.clock.now();
-    await this.#endInChunks(lane, { reason: 'expired', message: EXPIRED, expiredBefore });
+  #endExpired(lane: Lane): Promise<void> {
+    const which = { expiredBefore: this.#parts.clock.now() };
+    return this.#endUnsent(lane, { reason: 'expired', message: EXPIRED }, which);
   }
 
-  async #endInChunks(
+  /** Ends in chunks what would be refused one by one. */
+  async #endUnsent(
     lane: Lane,
-    because: { reason: string; message: string; expiredBefore?: number },
+    because: { reason: string; message: string },
+    which: Unsendable,
   ): Promise<void> {
     const { store, clock, log } = this.#parts;
     if (lane.isEnding) return;
@@ -436,6 +438,7 @@ export class Engine {
         ended = await store.deliveries.endUnsent(
           lane.installationId,
           { ...because, at: clock.now() },
+          which,
           ENDED_PER_CHUNK,
         );
       }

@@ -1,7 +1,7 @@
 // Asked when the request is about to get its socket: may this installation still be told? Pure. The
 // answer rests on rows read a moment ago; their epoch is compared again before the first byte.
 import type { EventType, Platform } from '../platform/platform.ts';
-import type { EventRow, Recipient, WebhookRow } from '../store/rows.ts';
+import type { EventRow, OwedDelivery, Recipient, WebhookRow } from '../store/rows.ts';
 
 export type DropReason =
   | 'uninstalled'
@@ -16,13 +16,15 @@ export type DropReason =
 
 export type GateDecision =
   | { ok: true; eventType: EventType; webhook: WebhookRow }
-  /** `isForAll`: nothing else that is owed to this installation could pass either. */
-  | { ok: false; reason: DropReason; message: string; isForAll: boolean };
+  | { ok: false; reason: DropReason; message: string; refuses: Refused | undefined };
+
+/** What else that is owed to this installation could not pass either. */
+export type Refused = 'all' | { eventsUpTo: number; webhookId: string };
 
 export function decideGate(
   event: EventRow,
   { installation, grant, webhooks }: Recipient,
-  webhookId: string,
+  { webhookId, eventSeq }: Pick<OwedDelivery, 'webhookId' | 'eventSeq'>,
   platform: Platform,
 ): GateDecision {
   if (installation.state === 'uninstalled')
@@ -36,8 +38,13 @@ export function decideGate(
     return drop('webhook_removed', 'The descriptor no longer declares this webhook.');
   if (webhook.offSince !== null)
     return drop('webhook_off', 'The add-on answered 410: it wants no more of this webhook.');
-  if (event.createdAt < webhook.since) {
-    return drop('before_installation', 'The event was published before this installation.');
+  if (eventSeq <= webhook.sinceSeq) {
+    return {
+      ok: false,
+      reason: 'before_installation',
+      message: 'The event was published before this installation.',
+      refuses: { eventsUpTo: webhook.sinceSeq, webhookId },
+    };
   }
   if (event.context !== installation.context) {
     return drop('resource_not_granted', 'The event belongs to another context.');
@@ -64,9 +71,9 @@ export function decideGate(
 }
 
 function drop(reason: DropReason, message: string): GateDecision {
-  return { ok: false, reason, message, isForAll: false };
+  return { ok: false, reason, message, refuses: undefined };
 }
 
 function dropAll(reason: DropReason, message: string): GateDecision {
-  return { ok: false, reason, message, isForAll: true };
+  return { ok: false, reason, message, refuses: 'all' };
 }

@@ -9,6 +9,8 @@ const MOST_PER_COMMIT = 256;
 const WORTH_A_COMMIT = 32;
 const LONGEST_WAIT_MS = 5;
 const RETRY_MS = 500;
+const MOST_UNRECORDED = 512;
+const LONGEST_WRITE_MS = 1_000;
 
 export class Recorder {
   readonly #deliveries: DeliveryStore;
@@ -20,6 +22,8 @@ export class Recorder {
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #writing: Promise<void> | undefined;
+  #writingSince = 0;
+  #underWrite = 0;
   isFailing = false;
 
   constructor(
@@ -30,6 +34,12 @@ export class Recorder {
     this.#deliveries = deliveries;
     this.#log = log;
     this.#onRecorded = onRecorded;
+  }
+
+  /** Too much is not recorded, or for too long: what is sent now would be sent again if this process died. */
+  get isBehind(): boolean {
+    if (this.isFailing || this.#attempts.length + this.#underWrite >= MOST_UNRECORDED) return true;
+    return this.#writing !== undefined && performance.now() - this.#writingSince > LONGEST_WRITE_MS;
   }
 
   add(attempt: AttemptRecord): void {
@@ -79,17 +89,21 @@ export class Recorder {
     const calls = this.#calls;
     this.#lanes = new Map();
     this.#calls = [];
+    this.#writingSince = performance.now();
+    this.#underWrite = attempts.length;
     this.#writing = this.#deliveries
       .record({ attempts, lanes: [...lanes.values()], calls })
       .then(() => {
         this.isFailing = false;
         this.#writing = undefined;
+        this.#underWrite = 0;
         this.#onRecorded(attempts);
         if (this.#hasWork()) this.#flushSoon();
       })
       .catch((error: unknown) => {
         this.isFailing = true;
         this.#writing = undefined;
+        this.#underWrite = 0;
         this.#attempts.unshift(...attempts);
         this.#lanes = new Map([...lanes, ...this.#lanes]);
         this.#calls.unshift(...calls);

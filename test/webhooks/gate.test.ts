@@ -29,10 +29,10 @@ function decide(more: Facts): GateDecision {
     grant:
       more.grant === null ? undefined : { scopes: ['repository'], resources: null, ...more.grant },
     webhooks: new Map([
-      ['w', { id: 'w', since: 50, until: null, offSince: null, ...more.webhook }],
+      ['w', { id: 'w', sinceSeq: 50, until: null, offSince: null, ...more.webhook }],
     ]),
   } as Recipient;
-  return decideGate(event, recipient, 'w', platform);
+  return decideGate(event, recipient, { webhookId: 'w', eventSeq: 100 }, platform);
 }
 
 describe('the gate', () => {
@@ -43,7 +43,11 @@ describe('the gate', () => {
 
   const rows: [title: string, Facts, reason: string][] = [
     ['an event of another context', { event: { context: 'other' } }, 'resource_not_granted'],
-    ['an event from before the installation', { webhook: { since: 101 } }, 'before_installation'],
+    [
+      'an event from before the installation',
+      { webhook: { sinceSeq: 100 } },
+      'before_installation',
+    ],
     ['a webhook that is no longer declared', { webhook: { until: 60 } }, 'webhook_removed'],
     ['a webhook that was switched off', { webhook: { offSince: 60 } }, 'webhook_off'],
     ['an uninstalled add-on', { installation: { state: 'uninstalled' } }, 'uninstalled'],

@@ -64,6 +64,8 @@ function eventFor(i: number) {
     context: addons[i % addons.length]!.context,
     resource: 'team/site',
     actor: null,
+    orderingKey: null,
+    traceId: null,
     payload,
     createdAt: Date.now(),
     idempotency: null,

@@ -8,7 +8,7 @@ import type {
   Recipient,
   WebhookRow,
 } from '../rows.ts';
-import type { DeliveryStore } from '../store.ts';
+import type { DeliveryStore, Unsendable } from '../store.ts';
 import { type AttemptTables, insertAttempt } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
 import type { EventTables } from './event-tables.ts';
@@ -72,9 +72,13 @@ export function deliveryStore(
     'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?',
   );
   const unsent = db
-    .prepare<{ installationId: string; expiredBefore: number | null; limit: number }, string>(
-      `SELECT id FROM deliveries WHERE installation_id = @installationId
-         AND (@expiredBefore IS NULL OR expires_at < @expiredBefore) ORDER BY due_at LIMIT @limit`,
+    .prepare<Required<Nullable<Unsendable>> & { installationId: string; limit: number }, string>(
+      `SELECT d.id FROM deliveries d JOIN installations i ON i.id = d.installation_id
+       WHERE d.installation_id = @installationId AND (@epoch IS NULL OR i.epoch = @epoch)
+         AND (@expiredBefore IS NULL OR d.expires_at < @expiredBefore)
+         AND (@eventsUpTo IS NULL OR d.event_seq <= @eventsUpTo)
+         AND (@webhookId IS NULL OR d.webhook_id = @webhookId)
+       ORDER BY d.due_at LIMIT @limit`,
     )
     .pluck();
   const endAll = db.prepare<[string]>(
@@ -136,9 +140,17 @@ export function deliveryStore(
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
       }),
-    endUnsent: (installationId, { reason, message, at, expiredBefore = null }, limit) =>
+    endUnsent: (installationId, { reason, message, at }, which, limit) =>
       writer.write(() => {
-        const ids = unsent.all({ installationId, expiredBefore, limit });
+        const { epoch = null, expiredBefore = null, eventsUpTo = null, webhookId = null } = which;
+        const ids = unsent.all({
+          installationId,
+          epoch,
+          expiredBefore,
+          eventsUpTo,
+          webhookId,
+          limit,
+        });
         if (ids.length === 0) return 0;
         const list = JSON.stringify(ids);
         attemptTables.at(at).insertUnsent.run({ ids: list, at, reason, message });
@@ -148,4 +160,5 @@ export function deliveryStore(
   };
 }
 
+type Nullable<T> = { [K in keyof T]: T[K] | null };
 type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };

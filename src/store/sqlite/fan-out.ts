@@ -30,10 +30,10 @@ export function fanOutOperation(db: Database) {
   const told = db
     .prepare<[string, string, string, number, number, string | null, number], Told>(
       `SELECT s.installation_id, s.webhook_id FROM subscriptions s JOIN installations i ON i.id = s.installation_id
-       WHERE s.context = ? AND s.event_type = ? AND s.installation_id > ? AND s.since <= ?
-         AND (i.all_resources = 1 AND i.all_resources_since <= ? OR EXISTS (
+       WHERE s.context = ? AND s.event_type = ? AND s.installation_id > ? AND s.since_seq < ?
+         AND (i.all_resources = 1 AND i.all_resources_since_seq < ? OR EXISTS (
            SELECT 1 FROM granted_resources r
-           WHERE r.installation_id = i.id AND r.resource = ? AND r.since <= ?))
+           WHERE r.installation_id = i.id AND r.resource = ? AND r.since_seq < ?))
        ORDER BY s.installation_id, s.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}`,
     )
     .raw();
@@ -93,13 +93,13 @@ export function fanOutOperation(db: Database) {
     };
     for (const event of waiting.all(limit)) {
       if (owed.length >= DELIVERIES_PER_CHUNK) break;
-      const { seq, type, eventAt, context, resource, orderingKey, after } = event;
+      const { seq, type, context, resource, orderingKey, after } = event;
       const order = orderingKey === null ? undefined : `${context}\u0000${orderingKey}`;
       if (order !== undefined && held.has(order)) {
         endRun();
         continue;
       }
-      const rows = told.all(context, type, after, eventAt, eventAt, resource, eventAt);
+      const rows = told.all(context, type, after, seq, seq, resource, seq);
       events++;
       if (rows.length <= DELIVERIES_PER_CHUNK) {
         owed.push(...owe(event, rows, now, now + expiresAfterMs));

@@ -1,6 +1,7 @@
 // Derived rows: who is told of what, and on which resources, under the grant in force.
 import type { Database } from 'better-sqlite3';
 import type { Subscription, WebhookRow } from '../rows.ts';
+import { LAST_SEQ } from './webhooks.ts';
 
 export function subscriptionStatements(db: Database) {
   const existing = db.prepare<[string], { eventType: string; webhookId: string }>(
@@ -10,31 +11,38 @@ export function subscriptionStatements(db: Database) {
     'DELETE FROM subscriptions WHERE context = ? AND event_type = ? AND installation_id = ? AND webhook_id = ?',
   );
   const add = db.prepare(
-    `INSERT OR IGNORE INTO subscriptions (context, event_type, installation_id, webhook_id, since)
-     VALUES (?, ?, ?, ?, ?)`,
+    `INSERT OR IGNORE INTO subscriptions (context, event_type, installation_id, webhook_id, since, since_seq)
+     VALUES (?, ?, ?, ?, ?, ${LAST_SEQ})`,
   );
   const removeAll = db.prepare('DELETE FROM subscriptions WHERE installation_id = ?');
   const clearResources = db.prepare('DELETE FROM granted_resources WHERE installation_id = ?');
   const addResource = db.prepare(
-    'INSERT OR IGNORE INTO granted_resources (installation_id, resource, since) VALUES (?, ?, ?)',
+    'INSERT OR IGNORE INTO granted_resources (installation_id, resource, since, since_seq) VALUES (?, ?, ?, ?)',
   );
   const removeResources = db.prepare(
     `DELETE FROM granted_resources
      WHERE installation_id = ? AND resource NOT IN (SELECT value FROM json_each(?))`,
   );
-  const scopeOfResources = db.prepare<[string], { all: number; since: number }>(
-    'SELECT all_resources AS "all", all_resources_since AS since FROM installations WHERE id = ?',
+  const scopeOfResources = db.prepare<
+    [string],
+    { all: number; since: number; sinceSeq: number; lastSeq: number }
+  >(
+    `SELECT all_resources AS "all", all_resources_since AS since, all_resources_since_seq AS sinceSeq,
+       ${LAST_SEQ} AS lastSeq
+     FROM installations WHERE id = ?`,
   );
   const setAllResources = db.prepare(
-    'UPDATE installations SET all_resources = ?, all_resources_since = ? WHERE id = ?',
+    'UPDATE installations SET all_resources = ?, all_resources_since = ?, all_resources_since_seq = ? WHERE id = ?',
   );
   const endWebhooks = db.prepare(
     'UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL',
   );
   const reviveWebhook = db.prepare(
-    `INSERT INTO webhooks (id, installation_id, event, url, since, until)
-     VALUES (@id, @installationId, @event, @url, @since, NULL)
-     ON CONFLICT (id) DO UPDATE SET until = NULL, off_since = NULL, since = CASE WHEN until = @since THEN since ELSE @since END`,
+    `INSERT INTO webhooks (id, installation_id, event, url, since, until, since_seq)
+     VALUES (@id, @installationId, @event, @url, @since, NULL, ${LAST_SEQ})
+     ON CONFLICT (id) DO UPDATE SET until = NULL, off_since = NULL,
+       since = CASE WHEN until = @since THEN since ELSE @since END,
+       since_seq = CASE WHEN until = @since THEN since_seq ELSE excluded.since_seq END`,
   );
   return {
     /** What stays keeps its since: an event published before something was granted never reaches it. */
@@ -50,10 +58,11 @@ export function subscriptionStatements(db: Database) {
     replaceResources(installationId: string, resources: string[] | null, at: number): void {
       const before = scopeOfResources.get(installationId)!;
       const since = before.all === 1 ? before.since : at;
-      setAllResources.run(resources === null ? 1 : 0, since, installationId);
+      const sinceSeq = before.all === 1 ? before.sinceSeq : before.lastSeq;
+      setAllResources.run(resources === null ? 1 : 0, since, sinceSeq, installationId);
       if (resources === null) return;
       removeResources.run(installationId, JSON.stringify(resources));
-      for (const resource of resources) addResource.run(installationId, resource, since);
+      for (const resource of resources) addResource.run(installationId, resource, since, sinceSeq);
     },
     /** Those in the list live on with their old since; the others end. */
     replaceWebhooks(installationId: string, webhooks: WebhookRow[], at: number): void {

@@ -1,8 +1,11 @@
 // The webhooks of installations: declared by a descriptor, ended by the next, switched off by a 410.
 import type { Database } from 'better-sqlite3';
 
-export const WEBHOOK_COLUMNS =
-  'id, installation_id AS installationId, event, url, since, until, off_since AS offSince';
+export const WEBHOOK_COLUMNS = `id, installation_id AS installationId, event, url, since, until,
+  off_since AS offSince, since_seq AS sinceSeq`;
+
+/** The number of the last event that was published, in SQL. */
+export const LAST_SEQ = `COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)`;
 
 export function webhookStatements(db: Database) {
   const switchOff = db.prepare<[number, string], { installationId: string }>(

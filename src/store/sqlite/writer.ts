@@ -4,6 +4,7 @@
 // twice: all it changes is in the database. Nobody is told of success before the commit.
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
+import { asStoreError } from './store-errors.ts';
 
 interface Job {
   work: () => unknown;
@@ -135,14 +136,14 @@ export class Writer {
       if (!this.#db.inTransaction) throw error;
       this.#rollbackTo.run();
       this.#release.run();
-      return () => job.reject(error);
+      return () => job.reject(asStoreError(error));
     }
   }
 
   /** Waits by timer, never inside SQLite: a blocked call would freeze the product's event loop. */
   #waitOrRefuse(jobs: Job[], error: unknown): void {
     if (!isBusy(error)) {
-      for (const job of jobs) job.reject(error);
+      for (const job of jobs) job.reject(asStoreError(error));
       this.#next();
       return;
     }

@@ -1,0 +1,64 @@
+// The host that is killed, stopped, starved. It loads first and starts when it is told to, so that the next one can
+// load while this one runs; its clock can be moved.
+import { createServer, type Server } from 'node:http';
+import Koa from 'koa';
+import { createHost, type Host } from '../../../src/index.ts';
+import { answerQuestions } from './answer-questions.ts';
+import { PLATFORM } from './platform.ts';
+
+export interface StartHost {
+  ask: 'start';
+  database: string;
+  port: number;
+  operatorToken: string;
+  secretKey: string;
+  /** [0, 1): makes every retry come after the shortest wait (0) or the longest. Default: random. */
+  jitter?: number;
+  /** How far its clock is off. */
+  offsetMs: number;
+}
+
+let offsetMs = 0;
+let running: { server: Server; host: Host } | undefined;
+
+answerQuestions(async (question) => {
+  switch (question.ask) {
+    case 'start':
+      return start(question as unknown as StartHost);
+    case 'clock':
+      offsetMs = Number(question.offsetMs);
+      return;
+    case 'close':
+      running?.server.close();
+      running?.server.closeIdleConnections();
+      await running?.host.close();
+      return;
+  }
+});
+
+async function start(options: StartHost): Promise<void> {
+  const { database, operatorToken, secretKey, port, jitter } = options;
+  offsetMs = options.offsetMs;
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const host = createHost({
+    platform: PLATFORM,
+    database,
+    baseUrl: `http://127.0.0.1:${port}`,
+    dev: true,
+    operatorToken,
+    secretKey,
+    log: 'warn',
+    clock: { now: () => Date.now() + offsetMs },
+    ...(jitter !== undefined && { random: () => jitter }),
+  });
+  const app = new Koa();
+  app.silent = true;
+  app.use(host.routes());
+  server.on('request', app.callback());
+  running = { server, host };
+  await host.start();
+}

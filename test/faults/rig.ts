@@ -1,0 +1,361 @@
+// What a fault test stands on: a receiver that never dies, a host that may, a publisher between them, and the ledger.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import { type Operator, operatorOf } from '../../examples/story/operator.ts';
+import { OPERATOR_TOKEN, SECRET_KEY } from '../helpers/start-host.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+import { type Child, startChild } from './child.ts';
+import {
+  type Balance,
+  balance,
+  type Disturbance,
+  type Granted,
+  type Listed,
+  type Received,
+  readListed,
+  readPublished,
+  readReceived,
+} from './ledger.ts';
+import type { StartHost } from './programs/host.ts';
+import type { StartPublisher } from './programs/publisher.ts';
+import type { AddonCounts, Behaviour } from './programs/receiver.ts';
+import { descriptorOf, type Seeds, seedInstallations } from './seed.ts';
+
+export interface RigOptions {
+  /** Default: a folder of its own. */
+  folder?: string;
+  jitter?: number;
+}
+
+export interface AddonOptions {
+  context?: string;
+  scopes?: ('repository' | 'issue')[];
+  resources?: string[];
+  /** The last byte of its own loopback address: add-ons at different ones share no connection. */
+  host?: number;
+}
+
+const TYPE_OF_SCOPE = { repository: 'repo:push', issue: 'issue:created' };
+
+/** What the deliveries of one disturbance may come twice: 512 sockets, and a commit of 256. */
+export const IN_FLIGHT = 512;
+export const COMMIT_SIZE = 256;
+
+export class Rig {
+  readonly folder: string;
+  readonly database: string;
+  readonly url: string;
+  readonly operator: Operator;
+  readonly receiver: Child;
+  readonly disturbances: Disturbance[] = [];
+  readonly granted: Granted[] = [];
+  readonly authorization = `Bearer ${OPERATOR_TOKEN}`;
+  readonly #options: RigOptions;
+  readonly #port: number;
+  readonly #receiverPort: number;
+  #host: Child | undefined;
+  /** Loaded, and waiting for its turn. */
+  #spare: Promise<Child> | undefined;
+  #publisher: Child | undefined;
+  #events = 0;
+  #offsetMs = 0;
+
+  private constructor(
+    options: RigOptions,
+    folder: string,
+    port: number,
+    receiver: Child,
+    at: number,
+  ) {
+    this.#options = options;
+    this.folder = folder;
+    this.database = join(folder, 'mortise.db');
+    this.#port = port;
+    this.#receiverPort = at;
+    this.receiver = receiver;
+    this.url = `http://127.0.0.1:${port}`;
+    this.operator = operatorOf(this.url, OPERATOR_TOKEN);
+  }
+
+  static async open(options: RigOptions = {}): Promise<Rig> {
+    const log = temporaryFolder();
+    const receiver = await startChild('receiver', join(log, 'received.ndjson'));
+    const at = await until(() => receiver.ask<number>({ ask: 'port' }), 'the receiver to listen');
+    const rig = new Rig(options, options.folder ?? log, await freePort(), receiver, at);
+    rig.receivedFile = join(log, 'received.ndjson');
+    rig.publishedFile = join(log, 'published.ndjson');
+    return rig;
+  }
+
+  receivedFile = '';
+  publishedFile = '';
+
+  get host(): Child {
+    if (!this.#host) throw new Error('no host was started');
+    return this.#host;
+  }
+
+  get pid(): number {
+    return this.host.process.pid!;
+  }
+
+  /** @returns when it serves and delivers */
+  async start(): Promise<void> {
+    this.#host = await (this.#spare ?? startChild('host'));
+    this.#spare = undefined;
+    const question: StartHost = {
+      ask: 'start',
+      database: this.database,
+      port: this.#port,
+      operatorToken: OPERATOR_TOKEN,
+      secretKey: SECRET_KEY,
+      jitter: this.#options.jitter,
+      offsetMs: this.#offsetMs,
+    };
+    await this.#host.ask(question as unknown as Record<string, unknown>);
+  }
+
+  /** Lets the next host load while this one runs. */
+  prepareNext(): void {
+    this.#spare ??= startChild('host');
+  }
+
+  /** kill -9 */
+  async kill(): Promise<Disturbance> {
+    const disturbance = { what: 'kill', at: now(), until: Number.POSITIVE_INFINITY };
+    this.disturbances.push(disturbance);
+    await this.host.kill();
+    // By then the receiver has read what was sent before.
+    await this.fence();
+    disturbance.until = now();
+    return disturbance;
+  }
+
+  /** Ends as on SIGTERM. */
+  async stopHost(): Promise<void> {
+    await this.host.ask({ ask: 'close' });
+    await this.host.kill();
+  }
+
+  /** Moves the clock of this host, and of those that follow it. */
+  async setClock(offsetMs: number): Promise<void> {
+    this.#offsetMs = offsetMs;
+    await this.host.ask({ ask: 'clock', offsetMs });
+  }
+
+  origin(host = 1): string {
+    return `http://127.0.0.${host}:${this.#receiverPort}`;
+  }
+
+  /** Through the handshake. @returns its id */
+  async install(name: string, options: AddonOptions = {}): Promise<string> {
+    const { context = 'acme', scopes = ['repository'], resources, host } = options;
+    const { status, json } = await this.operator('POST', '/installations', {
+      descriptor: descriptorOf(name, `${this.origin(host)}/${name}`, scopes),
+      context,
+      resources,
+    });
+    expect(status, JSON.stringify(json)).to.equal(201);
+    const old = this.granted.findIndex((one) => one.installationId === json.id);
+    if (old >= 0) this.granted.splice(old, 1);
+    this.granted.push({
+      installationId: json.id,
+      clientKey: json.clientKey,
+      context,
+      eventTypes: scopes.map((scope) => TYPE_OF_SCOPE[scope]),
+      resources: resources ?? null,
+    });
+    return json.id;
+  }
+
+  /** Without it. */
+  async seed(seeds: Omit<Seeds, 'database'>): Promise<void> {
+    this.granted.push(...(await seedInstallations({ ...seeds, database: this.database })));
+  }
+
+  behave(addons: string | string[], behaviour: Behaviour): Promise<void> {
+    return this.receiver.ask({ ask: 'behave', addons: [addons].flat(), behaviour });
+  }
+
+  counts(addon: string): Promise<AddonCounts> {
+    return this.receiver.ask({ ask: 'counts', addon });
+  }
+
+  /** Deliveries to anybody so far. */
+  total(): Promise<number> {
+    return this.receiver.ask({ ask: 'total' });
+  }
+
+  /**
+   * When it resolves, the receiver has logged everything that was sent to it before the call: on the loopback what is
+   * written is at its peer, and each round lets the receiver's loop read every socket once.
+   */
+  async fence(): Promise<void> {
+    for (let round = 0; round < 4; round++) await fetch(`${this.origin()}/fence`);
+  }
+
+  /** One event; its number is its payload. */
+  async publish(
+    event: { type?: string; context?: string; resource?: string } = {},
+  ): Promise<{ id: string; n: number; ms: number; at: number }> {
+    const n = 1_000_000 + this.#events++;
+    const body = { type: 'repo:push', context: 'acme', ...event, payload: { n } };
+    const at = now();
+    const { status, json } = await this.operator('POST', '/events', body);
+    const ms = now() - at;
+    expect(status, JSON.stringify(json)).to.equal(202);
+    return { id: json.id, n, ms, at };
+  }
+
+  /** Thousands at once, as NDJSON. @returns their ids */
+  async publishMany(
+    count: number,
+    event: { context?: string; resource?: string } = {},
+  ): Promise<string[]> {
+    const ids: string[] = [];
+    for (let left = count; left > 0; left -= 1_000) {
+      const rows = Array.from({ length: Math.min(left, 1_000) }, () => {
+        const n = 1_000_000 + this.#events++;
+        return JSON.stringify({ type: 'repo:push', context: 'acme', ...event, payload: { n } });
+      });
+      const response = await fetch(`${this.url}/operator/v1/events`, {
+        method: 'POST',
+        headers: {
+          authorization: this.authorization,
+          'content-type': 'application/x-ndjson',
+        },
+        body: rows.join('\n'),
+      });
+      const answer = (await response.json()) as { items: { id: string }[] };
+      expect(response.status, JSON.stringify(answer)).to.equal(202);
+      ids.push(...answer.items.map(({ id }) => id));
+    }
+    return ids;
+  }
+
+  async startPublisher(
+    options: Pick<StartPublisher, 'kinds' | 'writers' | 'pauseMs'>,
+  ): Promise<void> {
+    this.#publisher = await startChild('publisher');
+    await this.#publisher.ask({
+      ask: 'start',
+      url: this.url,
+      operatorToken: OPERATOR_TOKEN,
+      file: this.publishedFile,
+      ...options,
+    });
+  }
+
+  /** Waits for every answer it still expects. */
+  async stopPublisher(): Promise<{ published: number; repeated: number; failures: number }> {
+    const counts = await this.#publisher!.ask<{
+      published: number;
+      repeated: number;
+      failures: number;
+    }>({ ask: 'stop' });
+    await this.#publisher!.kill();
+    return counts;
+  }
+
+  async isOwed(state: 'pending' | 'retrying'): Promise<boolean> {
+    const { json } = await this.operator('GET', `/deliveries?state=${state}&limit=1`);
+    return json.items.length > 0;
+  }
+
+  /** Until nothing is owed any more. */
+  async untilSettled(timeoutMs: number): Promise<void> {
+    await until(
+      async () => !(await this.isOwed('pending')) && !(await this.isOwed('retrying')),
+      'everything owed to be delivered',
+      timeoutMs,
+    );
+  }
+
+  listed(query = ''): Promise<Listed[]> {
+    return readListed(this.operator, query);
+  }
+
+  received(): Received[] {
+    return readReceived(this.receivedFile);
+  }
+
+  /** Holds another process's write lock. @returns lets go of it */
+  lock(): () => void {
+    const other = new Database(this.database, { timeout: 2_000 });
+    other.exec('BEGIN IMMEDIATE');
+    return () => {
+      other.exec('ROLLBACK');
+      other.close();
+    };
+  }
+
+  async balance(): Promise<Balance> {
+    await this.fence();
+    return balance({
+      published: readPublished(this.publishedFile),
+      granted: this.granted,
+      received: this.received(),
+      listed: await this.listed(),
+      disturbances: this.disturbances,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#publisher?.kill();
+    await this.#host?.kill();
+    await (await this.#spare)?.kill();
+    await this.receiver.kill();
+  }
+}
+
+/** None lost, none ungranted, nothing wrong; twice only what a disturbance explains, under the same id. */
+export function expectBalanced(books: Balance): void {
+  const { duplicates: _, mostPerDisturbance, ...faults } = books;
+  const found = Object.entries(faults).flatMap(([name, list]) =>
+    list.length > 0 ? [`${name}, ${list.length}:`, ...list.slice(0, 5)] : [],
+  );
+  if (found.length > 0) throw new Error(`the ledger does not balance.\n  ${found.join('\n  ')}`);
+  expect(mostPerDisturbance, 'duplicates of one disturbance').to.be.at.most(
+    IN_FLIGHT + COMMIT_SIZE,
+  );
+}
+
+/** Every attempt that came is in the log once, and nothing was given up for what was the host's own trouble. */
+export async function expectEveryAttemptRecorded(rig: Rig): Promise<void> {
+  const came = new Map<string, number>();
+  for (const { webhookId } of rig.received()) came.set(webhookId, (came.get(webhookId) ?? 0) + 1);
+  const listed = await rig.listed();
+  const wrong = listed.flatMap(({ id, state, attemptCount }) =>
+    state === 'delivered' && came.get(id) === attemptCount
+      ? []
+      : [`${id}: ${state}, ${attemptCount} recorded, ${came.get(id) ?? 0} came`],
+  );
+  expect(wrong.slice(0, 5), `${wrong.length} of ${listed.length}`).to.deep.equal([]);
+}
+
+/** Milliseconds since 1970, with a fraction; the receiver's log has the same. */
+export function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The value below which `share` of them lie. */
+export function percentile(values: number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,97 @@
+// Installations by the thousand, written through the store's own operations beside a running host: a handshake each
+// would take longer than the test.
+import { newId } from '../../src/core/ids.ts';
+import { SecretBox } from '../../src/core/secret-box.ts';
+import { sha256 } from '../../src/core/secrets.ts';
+import { sealSecrets } from '../../src/store/installation-secrets.ts';
+import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { SECRET_KEY } from '../helpers/start-host.ts';
+import type { Granted } from './ledger.ts';
+import { seededSecrets } from './programs/seeded-secrets.ts';
+
+export interface Seeds {
+  database: string;
+  count: number;
+  context: string;
+  /** The add-on's origin and name, from its number. */
+  address: (i: number) => { origin: string; name: string };
+}
+
+const EVENT_TYPES = ['repo:push'];
+
+export async function seedInstallations(seeds: Seeds): Promise<Granted[]> {
+  const store = openSqlite(seeds.database);
+  const box = new SecretBox(SECRET_KEY);
+  try {
+    return await Promise.all(Array.from({ length: seeds.count }, (_, i) => seedOne(seeds, i)));
+  } finally {
+    await store.close();
+  }
+
+  async function seedOne({ context, address }: Seeds, i: number): Promise<Granted> {
+    const { origin, name } = address(i);
+    const at = Date.now();
+    const [id, installationId, clientKey] = [newId(), newId(), `mck_${newId()}`];
+    const baseUrl = `${origin}/${name}`;
+    const descriptor = JSON.stringify(descriptorOf(name, baseUrl, ['repository']));
+    await store.installations.beginHandshake({
+      id,
+      installationId,
+      expectedEpoch: null,
+      addonKey: name,
+      context,
+      clientKey,
+      oauthClientId: `mcl_${newId()}`,
+      oauthSecretHash: sha256(id),
+      grantId: newId(),
+      scopes: ['repository'],
+      resources: null,
+      descriptorUrl: null,
+      baseUrl,
+      descriptor,
+      descriptorDigest: sha256(descriptor).toString('hex'),
+      candidateSecrets: sealSecrets(box, installationId, {
+        ...seededSecrets(clientKey),
+        origin,
+      }),
+      holder: newId(),
+      at,
+      deadline: at + 60_000,
+    });
+    const webhookId = newId();
+    await store.installations.acceptHandshake(id, {
+      at,
+      webhooks: [
+        {
+          id: webhookId,
+          installationId,
+          event: '*',
+          url: `${baseUrl}/hook`,
+          since: at,
+          until: null,
+          offSince: null,
+          sinceSeq: 0,
+        },
+      ],
+      subscriptions: EVENT_TYPES.map((eventType) => ({ eventType, webhookId })),
+    });
+    return { installationId, clientKey, context, eventTypes: EVENT_TYPES, resources: null };
+  }
+}
+
+export function descriptorOf(
+  name: string,
+  baseUrl: string,
+  scopes: string[],
+): Record<string, unknown> {
+  return {
+    key: name,
+    name,
+    description: 'An add-on of the fault tests.',
+    baseUrl,
+    authentication: { type: 'jwt' },
+    lifecycle: { installed: '/installed', uninstalled: '/uninstalled' },
+    scopes,
+    modules: { webhooks: [{ event: '*', url: '/hook' }] },
+  };
+}
