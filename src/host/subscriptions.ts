@@ -4,7 +4,7 @@ import type { Platform } from '../platform/platform.ts';
 import type { Subscription, WebhookRow } from '../store/rows.ts';
 
 export function planSubscriptions(
-  webhooks: (Pick<WebhookRow, 'id' | 'event' | 'url'> & Partial<Pick<WebhookRow, 'offSince'>>)[],
+  webhooks: Pick<WebhookRow, 'id' | 'event' | 'url'>[],
   scopes: string[],
   platform: Platform,
 ): Subscription[] {
@@ -15,7 +15,6 @@ export function planSubscriptions(
     const told = new Set<string>();
     // The named webhook comes before the wildcard.
     const matching = webhooks
-      .filter((hook) => (hook.offSince ?? null) === null)
       .filter(({ event }) => event === eventType || event === '*')
       .sort((a, b) => Number(a.event === '*') - Number(b.event === '*'));
     for (const { id, url } of matching) {

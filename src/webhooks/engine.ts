@@ -64,7 +64,7 @@ export class Engine {
   #isOpen = false;
   #isPumpWanted = false;
   #timer: NodeJS.Timeout | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
+  #timerFiresAt = Number.POSITIVE_INFINITY;
   #watch: NodeJS.Timeout | undefined;
   #busy = 0;
   #idle: (() => void)[] = [];
@@ -480,12 +480,15 @@ export class Engine {
   }
 
   #wakeAt(at: number): void {
-    if (!this.#isOpen || at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
+    if (!this.#isOpen) return;
     const ms = Math.min(Math.max(at - this.#parts.clock.now(), 0), LONGEST_SLEEP_MS);
+    // Compared by a clock that nobody sets: how long this one still had to go may have been wrong.
+    const firesAt = performance.now() + ms;
+    if (firesAt >= this.#timerFiresAt) return;
+    clearTimeout(this.#timer);
+    this.#timerFiresAt = firesAt;
     this.#timer = setTimeout(() => {
-      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#timerFiresAt = Number.POSITIVE_INFINITY;
       if (this.#mayHaveEvents) void this.#fanOut();
       this.#pump();
       // The clock may have been set back meanwhile.

@@ -36,8 +36,14 @@ export function decideGate(
   const webhook = webhooks.get(webhookId);
   if (!webhook || webhook.until !== null)
     return drop('webhook_removed', 'The descriptor no longer declares this webhook.');
-  if (webhook.offSince !== null)
-    return drop('webhook_off', 'The add-on answered 410: it wants no more of this webhook.');
+  if (webhook.offSince !== null) {
+    return {
+      ok: false,
+      reason: 'webhook_off',
+      message: 'The add-on answered 410: it wants no more of this webhook.',
+      refuses: { eventsUpTo: eventSeq, webhookId },
+    };
+  }
   if (eventSeq <= webhook.sinceSeq) {
     return {
       ok: false,

@@ -989,8 +989,18 @@ function toLine(value: unknown): string {
 function eventCount(host: RunningHost, context: string): number {
   const db = new Database(host.database, { readonly: true });
   try {
-    const count = db.prepare('SELECT count(*) AS n FROM events WHERE context = ?');
-    return (count.get(context) as { n: number }).n;
+    const days = db
+      .prepare<[], string>(
+        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'events_[0-9]*'`,
+      )
+      .pluck()
+      .all();
+    return days.reduce((sum, day) => {
+      const count = db
+        .prepare<[string], number>(`SELECT count(*) FROM ${day} WHERE context = ?`)
+        .pluck();
+      return sum + count.get(context)!;
+    }, 0);
   } finally {
     db.close();
   }

@@ -11,16 +11,12 @@ export function webhookStatements(db: Database) {
   const switchOff = db.prepare<[number, string], { installationId: string }>(
     `UPDATE webhooks SET off_since = ? WHERE id = ? AND off_since IS NULL RETURNING installation_id AS installationId`,
   );
-  const unsubscribe = db.prepare(
-    'DELETE FROM subscriptions WHERE installation_id = ? AND webhook_id = ?',
-  );
   const bumpEpoch = db.prepare('UPDATE installations SET epoch = epoch + 1 WHERE id = ?');
   return {
-    /** Nothing more is owed to it, and what is owed already the gate refuses. */
+    /** What is owed to it, now and later, the gate refuses: so it is in the log, and can be made good. */
     switchOff(webhookId: string, at: number): void {
       const off = switchOff.get(at, webhookId);
       if (!off) return;
-      unsubscribe.run(off.installationId, webhookId);
       bumpEpoch.run(off.installationId);
     },
   };
