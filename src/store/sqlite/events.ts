@@ -5,7 +5,7 @@ import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow } from '../rows.ts';
 import type { EventStore } from '../store.ts';
-import { type EventTables, eventTables } from './event-tables.ts';
+import { type EventTables, eventTables, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
 
@@ -18,6 +18,7 @@ export function eventStore(
   const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
   const fanOut = fanOutOperation(db);
+  const forgotten = forgottenEvents(db);
   return {
     publish: (events) => writer.write(() => own(events)),
     publishWithin(transaction, events) {
@@ -35,6 +36,9 @@ export function eventStore(
         if (row) return { ...row, idempotency: null };
       }
       return undefined;
+    },
+    async forgottenBefore() {
+      return forgotten.read();
     },
     async findOwed({ eventSeq, eventAt }) {
       const row = tables.find(eventAt)?.bySeq.get(eventSeq);

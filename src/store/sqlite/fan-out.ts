@@ -6,6 +6,12 @@ import type { FannedOut, OwedDelivery } from '../rows.ts';
 /** How many installations one fan-out transaction serves at most, so that it stays short. */
 const INSTALLATIONS_PER_CHUNK = 500;
 
+/** Whom an event is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
+export const SUBSCRIBED_THEN = `s.since <= @eventAt
+  AND (i.all_resources = 1 AND i.all_resources_since <= @eventAt OR EXISTS (
+    SELECT 1 FROM granted_resources r
+    WHERE r.installation_id = i.id AND r.resource = @resource AND r.since <= @eventAt))`;
+
 interface Waiting {
   seq: number;
   eventId: string;
@@ -39,11 +45,9 @@ export function fanOutOperation(db: Database) {
        s.installation_id, s.webhook_id, @seq, @eventId, @type, @eventAt, @orderingKey, @now, @expiresAt
      FROM subscriptions s
      JOIN installations i ON i.id = s.installation_id
-     WHERE s.context = @context AND s.event_type = @type AND s.since <= @eventAt
+     WHERE s.context = @context AND s.event_type = @type
        AND s.installation_id > @after AND (@upTo IS NULL OR s.installation_id <= @upTo)
-       AND (i.all_resources = 1 AND i.all_resources_since <= @eventAt OR EXISTS (
-         SELECT 1 FROM granted_resources r
-         WHERE r.installation_id = i.id AND r.resource = @resource AND r.since <= @eventAt))
+       AND ${SUBSCRIBED_THEN}
      ON CONFLICT (id) DO NOTHING
      RETURNING id, installation_id AS installationId, webhook_id AS webhookId`,
   );

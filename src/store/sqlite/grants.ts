@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { GrantRow } from '../rows.ts';
 
-interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
+export interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
   scopes: string;
   resources: string | null;
 }
