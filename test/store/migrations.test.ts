@@ -97,6 +97,66 @@ describe('the migrations', () => {
   });
 });
 
+describe('the log of states', () => {
+  it('begins with what grants, and the last change, tell of the time before it', () => {
+    const db = new Database(':memory:');
+    migrate(db, migrations.slice(0, 5));
+    const installation = db.prepare(
+      `INSERT INTO installations (id, addon_key, context, client_key, oauth_client_id, state, created_at, updated_at)
+       VALUES (@id, @id, 'acme', @id, @id, @state, 10, 70)`,
+    );
+    const client = db.prepare(
+      `INSERT INTO oauth_clients (id, kind, installation_id, enabled, created_at)
+       VALUES (@id, 'installation', @id, 1, 10)`,
+    );
+    const grant = db.prepare(
+      `INSERT INTO oauth_grants (id, client_id, installation_id, kind, scopes, handshake_id, since, until)
+       VALUES (@id, @of, @of, @kind, '[]', @handshake, @since, @until)`,
+    );
+    const grants: [
+      of: string,
+      since: number,
+      until: number | null,
+      kind?: string,
+      handshake?: string,
+    ][] = [
+      // Twice changed, uninstalled, installed again.
+      ['back', 10, 20],
+      ['back', 20, 20],
+      ['back', 20, 30],
+      ['back', 50, null],
+      ['back', 35, 40, 'act_as_user'],
+      ['gone', 10, 60],
+      ['off', 10, null],
+      ['pending', 10, null, 'installation', 'under way'],
+    ];
+    for (const [id, state] of [
+      ['back', 'enabled'],
+      ['gone', 'uninstalled'],
+      ['off', 'disabled'],
+      ['pending', 'pending'],
+    ]) {
+      installation.run({ id, state });
+      client.run({ id });
+    }
+    for (const [i, [of, since, until, kind = 'installation', handshake = null]] of grants.entries())
+      grant.run({ id: `grant-${i}`, of, since, until, kind, handshake });
+    migrate(db);
+    const states = db
+      .prepare('SELECT installation_id, state, since, until FROM installation_states ORDER BY 1, 3')
+      .raw()
+      .all();
+    expect(states).to.deep.equal([
+      ['back', 'enabled', 10, 30],
+      ['back', 'enabled', 50, null],
+      ['gone', 'enabled', 10, 60],
+      ['off', 'enabled', 10, 70],
+      ['off', 'disabled', 70, null],
+    ]);
+    db.close();
+  });
+});
+
 describe('a database file', () => {
   let folder: string;
   beforeEach(() => {
