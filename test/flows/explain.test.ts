@@ -1,5 +1,5 @@
 // "Why was this event not delivered?", asked of a whole host after each way in which one is not. The decision by itself
-// is in test/webhooks/explain.test.ts.
+// is in test/webhooks/explain.test.ts. Seen red: without the 404 of an installation, without either 410.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';

@@ -4,7 +4,8 @@
 // that has none, what is left of a wide event, the installations it has served; the guard of a retry, the end of what
 // is delivered; the expiry, context and body of an idempotency key; epoch and hold at the beginning of a handshake,
 // the end of its grant and the candidate it leaves; each thing that an uninstall ends, the goodbye, the epoch; tokens
-// that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages.
+// that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages; each condition
+// on who is asked for an explanation, each log it reads, and each place that writes them.
 import { expect } from 'chai';
 import { newId } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';

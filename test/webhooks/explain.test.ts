@@ -1,6 +1,6 @@
 // Every reason there is, from logs made by hand: what was true when the event was published, since when it was not, and
-// whether it would be sent today. Seen red: with each case of `detail` in standing.ts giving the one before it; without
-// firstRefusal; with the moments' ends counted in.
+// whether it would be sent today. Seen red: with webhooks out of force, switched off later, or counted before those that
+// are on; with the ends of moments counted in, or no changes looked for after the event; with scopes that imply nothing.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { compilePlatform } from '../../src/platform/compile.ts';
