@@ -23,7 +23,7 @@ import type { HostParts } from './parts.ts';
 import { installationNotFound } from './uninstall.ts';
 
 /** How many installations are looked at before others get a turn. */
-const CHUNK = 500;
+const CHUNK = 250;
 
 export interface ExplanationQuery {
   installationId?: string;
@@ -32,7 +32,7 @@ export interface ExplanationQuery {
   limit: number;
 }
 
-export interface ExplainedEvent {
+export interface EventExplanation {
   event: EventRow;
   /** How many installations, by what became of it. Null on later pages, and for one installation. */
   summary: Record<ExplainedState, number> | null;
@@ -64,7 +64,7 @@ export async function explainEvent(
   id: string,
   query: ExplanationQuery,
   parts: HostParts,
-): Promise<ExplainedEvent> {
+): Promise<EventExplanation> {
   const event = await getEvent(id, parts);
   const { installationId, state, after, limit } = query;
   const isOne = installationId !== undefined;

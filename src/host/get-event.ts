@@ -8,11 +8,13 @@ import type { HostParts } from './parts.ts';
 export async function getEvent(id: string, { store }: HostParts): Promise<EventRow> {
   const event = await store.events.find(id);
   if (event) return event;
-  // The log of what was sent of it may be kept for longer.
-  const { items } = await store.deliveries.list({ eventId: id, limit: 1 });
-  const publishedAt = timeOf(id) ?? Number.POSITIVE_INFINITY;
-  if (items.length > 0) throw expiredWithLog(id);
-  if (publishedAt < (await store.events.forgottenBefore())) throw expired(id);
+  const publishedAt = timeOf(id);
+  if (publishedAt !== undefined) {
+    // The log of what was sent of it may be kept for longer.
+    const { items } = await store.deliveries.list({ eventId: id, limit: 1 });
+    if (items.length > 0) throw expiredWithLog(id);
+    if (publishedAt < (await store.events.forgottenBefore())) throw expired(id);
+  }
   throw new MortiseError({
     code: 'not_found',
     status: 404,

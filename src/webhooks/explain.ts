@@ -93,18 +93,16 @@ function waitOf(
   now: number,
 ): Wait | null {
   if (stateOfDelivery(state) !== 'owed') return null;
-  const openUntil = lane?.openUntil ?? null;
-  const silentUntil = lane?.silentUntil ?? null;
-  const due = dueAt ?? 0;
-  const until = Math.max(due, openUntil ?? 0, silentUntil ?? 0);
-  const wait = { since: null, until: until > now ? until : null, behind: null };
+  const ahead = (time: number | null | undefined) => (time && time > now ? time : 0);
+  const [due, open, silent] = [dueAt, lane?.openUntil, lane?.silentUntil].map(ahead);
+  const until = Math.max(due!, open!, silent!);
+  const wait = { since: null, until: until || null, behind: null };
   if (behind !== null) return { ...wait, reason: 'behind_another', behind };
   if (lane && lane.pausedAt !== null) return { ...wait, reason: 'paused', since: lane.pausedAt };
   // An open breaker lets through one probe at a time, even after its time.
-  if (lane && openUntil !== null && openUntil >= Math.max(silentUntil ?? 0, due > now ? due : 0))
+  if (lane && lane.openUntil !== null && open === until)
     return { ...wait, reason: 'breaker_open', since: lane.failingSince };
-  if (silentUntil !== null && silentUntil > now && silentUntil >= due)
-    return { ...wait, reason: 'silenced' };
+  if (silent !== 0 && silent === until) return { ...wait, reason: 'silenced' };
   return { ...wait, reason: state === 'retrying' ? 'retrying' : 'due' };
 }
 

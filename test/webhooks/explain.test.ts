@@ -429,7 +429,10 @@ describe('an event that is owed', () => {
     ],
     [
       'waits for the probes of a breaker whose time has come',
-      { deliveries: [delivery()], lane: lane({ failingSince: 1_200, openUntil: 1_950 }) },
+      {
+        deliveries: [delivery()],
+        lane: lane({ failingSince: 1_200, openUntil: 1_950, silentUntil: 1_960 }),
+      },
       { reason: 'breaker_open', since: 1_200, until: null },
       /only one at a time is tried, as soon as its turn comes/,
     ],
