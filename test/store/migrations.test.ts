@@ -97,6 +97,23 @@ describe('the migrations', () => {
   });
 });
 
+describe('an event that was published before there were tables by day', () => {
+  it('is found for its deliveries on the day of the upgrade too', async () => {
+    const file = join(temporaryFolder(), 'before.db');
+    const db = new Database(file);
+    migrate(db, migrations.slice(0, 4));
+    const eventAt = Date.now();
+    db.prepare(
+      `INSERT INTO events (seq, id, type, context, payload, created_at)
+       VALUES (7, 'event', 'repo:push', 'acme', x'7b7d', ?)`,
+    ).run(eventAt);
+    db.close();
+    const store = openSqlite(file);
+    expect((await store.events.findOwed({ eventSeq: 7, eventAt }))?.id).to.equal('event');
+    await store.close();
+  });
+});
+
 describe('the log of states', () => {
   it('begins with what grants, and the last change, tell of the time before it', () => {
     const db = new Database(':memory:');

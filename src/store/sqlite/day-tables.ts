@@ -57,7 +57,11 @@ export class DayTables<Statements> {
   /** Where it was written; undefined if that day is past retention. */
   find(time: number): Statements | undefined {
     const day = dayOf(time);
-    if (this.#certain.has(day) || this.#has(day)) return this.#statementsOf(day);
+    return this.#certain.has(day) || this.#has(day) ? this.#statementsOf(day) : undefined;
+  }
+
+  /** Where it was written if that was before there were days: also what is of a day that has a table since. */
+  findInDayZero(): Statements | undefined {
     return this.#has(DAY_ZERO) ? this.#statementsOf(DAY_ZERO) : undefined;
   }
 

@@ -41,7 +41,8 @@ export function eventStore(
       return forgotten.read();
     },
     async findOwed({ eventSeq, eventAt }) {
-      const row = tables.find(eventAt)?.bySeq.get(eventSeq);
+      const row =
+        tables.find(eventAt)?.bySeq.get(eventSeq) ?? tables.findInDayZero()?.bySeq.get(eventSeq);
       return row && { ...row, idempotency: null };
     },
     fanOut: (limit, now, expiresAfterMs) => writer.write(() => fanOut(limit, now, expiresAfterMs)),
