@@ -131,6 +131,33 @@ describe('the explanation of an event', () => {
       expect(on.today.wouldBeSent).to.equal(true);
     });
 
+    it('tells of the webhook that is worst off, and of the others', async () => {
+      await start({ random: () => 1 - Number.EPSILON });
+      const installed = await install({
+        modules: {
+          webhooks: [
+            { event: 'repo:push', url: '/good' },
+            { event: '*', url: '/bad' },
+          ],
+        },
+      });
+      installed.addon.respond = (call, response) =>
+        response.writeHead(call.url === '/bad' ? 500 : 204).end();
+      const id = await publish();
+      await until(
+        async () =>
+          (await running.operator('GET', `/deliveries?event=${id}&state=delivered`)).json.items[0],
+        'the good one',
+      );
+      const found = await item(id, { state: 'owed', reason: 'retrying' });
+      expect(found.deliveries.map((d: { state: string }) => d.state)).to.deep.equal([
+        'retrying',
+        'delivered',
+      ]);
+      expect(found.deliveries[1].message).to.match(/^Delivered at /);
+      expect((await explanation(id)).summary).to.include({ owed: 1, delivered: 0 });
+    });
+
     const drops: [title: string, body: Record<string, unknown>, reason: string][] = [
       ['disabled', { state: 'disabled' }, 'disabled'],
       ['left without the scope', { scopes: ['issue'] }, 'scope_revoked'],
