@@ -129,8 +129,13 @@ function describeEnd({ state, attempts, last, withheld }: ExplainedDelivery): st
   return `Dropped at ${isoTime(at)}: ${message ?? reason}`;
 }
 
+/** All of them are in the delivery; a sentence names a few, or the scopes that they need. */
+const FIELDS_NAMED = 3;
+
 function describeWithheld(withheld: Withheld[]): string {
   if (withheld.length === 0) return '';
   const fields = withheld.map(({ pointer, scope }) => `${pointer} (needs "${scope}")`);
-  return `, without ${fields.join(', ')}`;
+  if (fields.length <= FIELDS_NAMED) return `, without ${fields.join(', ')}`;
+  const scopes = [...new Set(withheld.map(({ scope }) => `"${scope}"`))];
+  return `, without ${fields.length} fields (which need ${scopes.join(', ')})`;
 }

@@ -489,6 +489,14 @@ describe('an event that was sent, or was going to be', () => {
       /^Delivered at \S+01\.100Z, after 1 attempt, without \/actor\/email \(needs "email"\)\.$/,
     ],
     [
+      'was delivered without more than a sentence has room for',
+      {
+        deliveries: [ended('delivered', {}, { withheld: [1, 2, 3, 4].flatMap(() => withheld) })],
+      },
+      { state: 'delivered', because: null },
+      /, without 4 fields \(which need "email"\)\.$/,
+    ],
+    [
       'failed for good',
       {
         deliveries: [

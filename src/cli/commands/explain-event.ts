@@ -1,6 +1,7 @@
 // mortise events explain ID: who was told of an event, who was not, and why.
 import type { Command } from 'commander';
 import { type ClientOptions, callOperator, print, withClientOptions } from '../operator-client.ts';
+import { table } from '../table.ts';
 
 interface Options extends ClientOptions {
   installation?: string;
@@ -33,27 +34,35 @@ async function explain(id: string, options: Options): Promise<void> {
     `${event.type}${event.resource === null ? '' : ` of ${event.resource}`}${inContext(event)}, published at ${event.createdAt}`,
     ...(summary && total(summary) > 0 ? [describeSummary(summary)] : []),
     '',
-    ...(items.length === 0 ? [nobody(answer, options)] : items.flatMap(describeItem)),
+    ...(items.length === 0 ? [nobody(answer, options)] : describeItems(items)),
     ...(next === null ? [] : ['', `There are more: --after ${next}`]),
   ]);
 }
 
-/** One sentence an installation; then what is different today, and what else was owed to it. */
-function describeItem({ addonKey, installationId, state, ...item }: Item): string[] {
+/** A row an installation, and below it the sentence that is too long for a column. */
+function describeItems(items: Item[]): string[] {
+  const rows = items.map(({ addonKey, state, installationId }) => [
+    addonKey,
+    STATES[state] ?? state,
+    installationId,
+  ]);
+  const [head, ...lines] = table(['ADD-ON', 'STATE', 'INSTALLATION'], rows);
+  return [head!, ...items.flatMap((item, i) => [lines[i]!, ...describeItem(item)])];
+}
+
+/** Why; then what else was owed to it, and what is different today. */
+function describeItem(item: Item): string[] {
+  const { state } = item;
   const [, ...others] = item.deliveries;
   return [
-    `${addonKey}  ${STATES[state] ?? state}  ${installationId}`,
     `  ${item.message}`,
     ...others.map(({ message }) => `  To another of its webhooks: ${message}`),
     ...(state === 'notSent' || state === 'dropped' ? describeToday(item) : []),
-    ...item.deliveries.map(({ id }) => `  mortise deliveries ${id}`),
+    ...item.deliveries.map(({ id }) => `  its attempts: mortise deliveries ${id}`),
   ];
 }
 
-function describeToday({
-  today,
-  reason,
-}: Omit<Item, 'addonKey' | 'installationId' | 'state'>): string[] {
+function describeToday({ today, reason }: Item): string[] {
   if (today.wouldBeSent) return ['  Published today, it would be sent.'];
   return today.reason === reason ? [] : [`  Today it would not be sent: ${today.message}`];
 }
