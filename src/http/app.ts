@@ -23,6 +23,7 @@ import { consumerRoutes, grantRoutes } from './operator/consumers.ts';
 import { deliveryRoutes } from './operator/deliveries.ts';
 import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
+import { explanationRoutes } from './operator/explanation.ts';
 import { installationRoutes } from './operator/installations.ts';
 import { securityEventRoutes } from './operator/security-events.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
@@ -91,6 +92,7 @@ function operatorApi(parts: HostParts): Router {
   const router = new Router({ prefix: OPERATOR_API, sensitive: true });
   installationRoutes(router, parts);
   eventRoutes(router, parts);
+  explanationRoutes(router, parts);
   deliveryRoutes(router, parts);
   consumerRoutes(router, parts);
   grantRoutes(router, parts);

@@ -1,6 +1,7 @@
 // The seam between the rules and the rows. Every method is one whole transaction with a name; there is
 // no general transaction(async …), because an await inside one lets another request's writes vanish
 // in its rollback. Callers always await. sqlite/ implements it; nothing above this folder knows how.
+import type { ExplainedEvent, ToldFacts, ToldOf } from './explanation-rows.ts';
 import type {
   CodeRedemption,
   ConsentRow,
@@ -72,6 +73,7 @@ export interface Store {
   tokens: TokenStore;
   events: EventStore;
   deliveries: DeliveryStore;
+  explanations: ExplanationStore;
   engine: EngineStore;
   close(): Promise<void>;
 }
@@ -338,6 +340,8 @@ export interface EventStore {
    */
   publishWithin(transaction: unknown, events: EventRow[]): string[];
   find(id: string): Promise<EventRow | undefined>;
+  /** Everything published before this time is past retention; 0 while nothing is. */
+  forgottenBefore(): Promise<number>;
   /** The event of a delivery; undefined when it is past retention. */
   findOwed(delivery: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>): Promise<EventRow | undefined>;
   /** Those that are there, each once. */
@@ -389,6 +393,17 @@ export interface Unsendable {
   /** Events up to this number, to this webhook. */
   eventsUpTo?: number;
   webhookId?: string;
+}
+
+/** Why an event was told to whom, and to whom it was not. */
+export interface ExplanationStore {
+  /**
+   * Those who could have been told: installed in the event's context when it was published, or now. By id, newest
+   * first, those below `after`.
+   */
+  outcomes(event: ExplainedEvent, query: { after?: string; limit: number }): Promise<ToldOf[]>;
+  /** In the order of the ids; one that is unknown is left out. */
+  facts(event: ExplainedEvent, installationIds: string[]): Promise<ToldFacts[]>;
 }
 
 /** What is recorded in one transaction. */

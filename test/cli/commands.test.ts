@@ -86,6 +86,39 @@ describe('the command line', function () {
     expect(refused.output).to.include('The security events URL cannot be registered');
   });
 
+  it('explains of every installation why it was told of an event, or was not', async () => {
+    const send = async (context: string, ...more: string[]) =>
+      (await json('events', 'send', 'repo:push', '--context', context, ...more)).json.id;
+    const early = await send('why');
+    const nobody = await run('events', 'explain', early);
+    expect(nobody.code, nobody.output).to.equal(0);
+    expect(nobody.output).to.match(/^repo:push in why, published at \S+Z$/m);
+    expect(nobody.output).to.match(/^Nobody is installed in why\. .*--context why$/m);
+
+    await run('install', addon.descriptorUrl, '--context', 'why', '--scopes', 'issue');
+    const later = await run('events', 'explain', early);
+    expect(later.output).to.match(/^0 delivered · 0 owed · 0 failed · 0 dropped · 1 not sent$/m);
+    expect(later.output).to.match(/^fake-addon {2}not sent {2}\S+$/m);
+    expect(later.output).to.match(/^ {2}It was installed only at \S+, after the event\.$/m);
+    expect(later.output).to.match(
+      /^ {2}Today it would not be sent: .* scope "repository", which was never granted\. An operator can approve it: http/m,
+    );
+
+    const event = await send('why', '--resource', 'acme/site');
+    const refused = await run('events', 'explain', event);
+    expect(refused.output).to.match(
+      /^ {2}"repo:push" needs scope "repository", which was never granted\. An operator/m,
+    );
+    expect(refused.output).not.to.match(/Today/);
+    const state = await run('events', 'explain', event, '--state', 'delivered');
+    expect(state.output).to.match(/^Of no installation in why it is delivered\.$/m);
+    const machine = await json('events', 'explain', event, '--state', 'notSent');
+    expect(machine.json.items[0]).to.include({ reason: 'scope_not_granted', state: 'notSent' });
+    const unknown = await run('events', 'explain', 'nothing');
+    expect(unknown.code).to.equal(1);
+    expect(unknown.output).to.match(/There is no event "nothing"/);
+  });
+
   it('says the same to programs with --json', async () => {
     const validated = await json('validate', addon.descriptorUrl);
     expect(validated.json).to.deep.include({ valid: true, errors: [] });

@@ -4,7 +4,8 @@
 // that has none, what is left of a wide event, the installations it has served; the guard of a retry, the end of what
 // is delivered; the expiry, context and body of an idempotency key; epoch and hold at the beginning of a handshake,
 // the end of its grant and the candidate it leaves; each thing that an uninstall ends, the goodbye, the epoch; tokens
-// that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages.
+// that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages; each condition
+// on who is asked for an explanation, each log it reads, and each place that writes them.
 import { expect } from 'chai';
 import { newId } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';
@@ -1383,6 +1384,269 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           after = page.next;
         }
         expect(seen).to.deep.equal(all.map(({ id }) => id));
+      });
+    });
+
+    describe('what explains an event', () => {
+      const explained =
+        (of: EventRow) =>
+        async (query: { after?: string; limit?: number } = {}) =>
+          store.explanations.outcomes(of, { limit: 100, ...query });
+      const idsOf = (rows: { installationId: string }[]) =>
+        rows.map(({ installationId }) => installationId);
+
+      async function factsOf(of: EventRow, row: InstallationRow) {
+        const [facts] = await store.explanations.facts(of, [row.id]);
+        return facts!;
+      }
+
+      async function uninstall(row: InstallationRow, at: number): Promise<void> {
+        await store.installations.uninstall(row.id, at, undefined);
+      }
+
+      it('is asked of those who were installed in its context then, or are now', async () => {
+        const published = event({ createdAt: T + 10 });
+        const [stayed, left, gone, came] = [
+          await install({ addonKey: 'stayed' }),
+          await install({ addonKey: 'left' }),
+          await install({ addonKey: 'gone' }),
+          await install({ addonKey: 'came', at: T + 20 }),
+        ];
+        await install({ addonKey: 'elsewhere', context: 'other' });
+        await begin(undefined, { addonKey: 'pending' });
+        const cameAndLeft = await install({ addonKey: 'came-and-left', at: T + 20 });
+        await uninstall(left, T + 11);
+        await uninstall(gone, T + 9);
+        await uninstall(cameAndLeft, T + 21);
+        await store.events.publish([published]);
+        const rows = await explained(published)();
+        expect(idsOf(rows)).to.deep.equal([came, left, stayed].map(({ id }) => id));
+        await accept(await begin(await store.installations.find(gone.id), { at: T + 30 }));
+        expect(idsOf(await explained(published)())).to.include(gone.id);
+        // It was away when this one was published, and came back.
+        const away = event({ createdAt: T + 15 });
+        await uninstall((await store.installations.find(gone.id))!, T + 40);
+        expect(idsOf(await explained(away)())).not.to.include(gone.id);
+        const during = event({ createdAt: T + 35 });
+        expect(idsOf(await explained(during)())).to.include(gone.id);
+      });
+
+      it('comes in pages, newest installation first', async () => {
+        const rows = [];
+        for (let i = 0; i < 5; i++) rows.push(await install({ addonKey: `addon-${i}` }));
+        const all = rows.map(({ id }) => id).reverse();
+        const page = explained(event());
+        expect(idsOf(await page({ limit: 2 }))).to.deep.equal(all.slice(0, 2));
+        expect(idsOf(await page({ after: all[1], limit: 2 }))).to.deep.equal(all.slice(2, 4));
+        expect(idsOf(await page({ after: all[3], limit: 2 }))).to.deep.equal(all.slice(4));
+        expect(await page({ after: all[4] })).to.deep.equal([]);
+        const [some] = await store.explanations.facts(event(), [all[3]!]);
+        expect(some!.installation.id).to.equal(all[3]);
+        expect(await store.explanations.facts(event(), [newId()])).to.deep.equal([]);
+      });
+
+      it('tells whom the fan-out has not come to, and whom it never comes to', async () => {
+        const told = await install({ addonKey: 'told' });
+        const untold = await install({ addonKey: 'untold' }, { types: [] });
+        const limited = await install({ addonKey: 'limited', resources: ['acme/other'] });
+        const published = event({ resource: 'acme/site', createdAt: T + 1 });
+        const ahead = async () =>
+          (await explained(published)())
+            .filter(({ isFanOutAhead }) => isFanOutAhead)
+            .map(({ installationId }) => installationId);
+        await store.events.publish([event({ createdAt: T + 1 }), published]);
+        expect(await ahead()).to.deep.equal([told.id]);
+        expect((await factsOf(published, told)).isFanOutAhead).to.equal(true);
+        expect((await factsOf(published, limited)).isFanOutAhead).to.equal(false);
+        await fanOutAll(T + 2);
+        expect(await ahead()).to.deep.equal([]);
+        const states = (await explained(published)()).map(({ states }) => states);
+        expect(states).to.deep.equal([[], [], ['pending']]);
+        expect((await factsOf(published, untold)).deliveries).to.deep.equal([]);
+      });
+
+      it('tells of each delivery of this event: what is owed, and the attempt that ended it', async () => {
+        const row = await install(
+          {},
+          { webhooks: [webhook('i', 'repo:push', '/a'), webhook('i', '*', '/b')] },
+        );
+        const [published, other] = [event({ createdAt: T + 1 }), event({ createdAt: T + 1 })];
+        await publishAndFanOut(published, other);
+        const mine = (await owed(row.id)).filter(({ eventId }) => eventId === published.id);
+        const [a, b] = mine as [OwedDelivery, OwedDelivery];
+        const failure = { outcome: 'retry' as const, status: 503, reason: 'status_503' };
+        await store.deliveries.record({
+          attempts: [attempted(a, { ...failure, message: 'No.', nextDueAt: T + HOUR })],
+          lanes: [
+            {
+              installationId: row.id,
+              failures: 3,
+              failingSince: T,
+              probes: 0,
+              openUntil: T + HOUR,
+              silentUntil: null,
+              pausedAt: null,
+            },
+          ],
+        });
+        const withheld = [{ pointer: '/actor/email', scope: 'email' }];
+        await store.deliveries.record({
+          attempts: [attempted(b, { outcome: 'delivered', at: T + 30 * HOUR, withheld })],
+        });
+        const { deliveries, lane } = await factsOf(published, row);
+        const byId = new Map(deliveries.map((delivery) => [delivery.id, delivery]));
+        expect([...byId.keys()].sort()).to.deep.equal([a.id, b.id].sort());
+        expect(byId.get(a.id)).to.deep.equal({
+          id: a.id,
+          webhookId: a.webhookId,
+          state: 'retrying',
+          attempts: 1,
+          dueAt: T + HOUR,
+          expiresAt: a.expiresAt,
+          behind: null,
+          last: { number: 1, at: T + SECOND, status: 503, reason: 'status_503', message: 'No.' },
+          withheld: [],
+        });
+        expect(byId.get(b.id)).to.deep.equal({
+          id: b.id,
+          webhookId: b.webhookId,
+          state: 'delivered',
+          attempts: 1,
+          dueAt: null,
+          expiresAt: null,
+          behind: null,
+          last: { number: 1, at: T + 30 * HOUR, status: 200, reason: null, message: null },
+          withheld,
+        });
+        expect(lane).to.include({ installationId: row.id, failures: 3, openUntil: T + HOUR });
+        const [outcome] = await explained(published)();
+        expect([...outcome!.states].sort()).to.deep.equal(['delivered', 'retrying']);
+      });
+
+      it('ends a delivery by its terminal attempt, though a probe was logged after it', async () => {
+        const row = await install();
+        const published = event();
+        await publishAndFanOut(published);
+        const [delivery] = (await owed(row.id)) as [OwedDelivery];
+        await store.deliveries.record({
+          attempts: [
+            attempted(delivery, { outcome: 'dropped', number: 0, reason: 'disabled' }),
+            { ...attempted(delivery, { outcome: 'retry', nextDueAt: T }), isProbe: true },
+          ],
+        });
+        const [told] = (await factsOf(published, row)).deliveries;
+        expect(told).to.deep.include({ state: 'dropped', attempts: 0 });
+        expect(told!.last!.reason).to.equal('disabled');
+      });
+
+      it('names the event of the same order that goes before, for each webhook', async () => {
+        const row = await install();
+        const ordered = [1, 2, 3].map((ms) => event({ orderingKey: 'main', createdAt: T + ms }));
+        const [first, second, third] = ordered as [EventRow, EventRow, EventRow];
+        await publishAndFanOut(...ordered, event({ orderingKey: 'other' }));
+        const behind = async (of: EventRow) => (await factsOf(of, row)).deliveries[0]!.behind;
+        expect(await behind(first)).to.equal(null);
+        expect(await behind(second)).to.equal(first.id);
+        expect(await behind(third)).to.equal(first.id);
+        const [delivery] = (await owed(row.id, T + HOUR)) as [OwedDelivery];
+        await store.deliveries.record({
+          attempts: [attempted(delivery, { outcome: 'delivered' })],
+        });
+        expect(await behind(second)).to.equal(null);
+      });
+
+      it('remembers every state, from when to when', async () => {
+        const row = await install();
+        const setState = (state: 'enabled' | 'disabled', at: number) =>
+          store.installations.setState(row.id, state, { at, subscriptions: [] });
+        await setState('disabled', T + 1);
+        await setState('disabled', T + 2);
+        await setState('enabled', T + 3);
+        await setState('disabled', T + 4);
+        const found = (await store.installations.find(row.id))!;
+        await accept(await begin(found, { at: T + 5 }));
+        await uninstall(row, T + 6);
+        expect((await factsOf(event(), row)).states).to.deep.equal([
+          { state: 'enabled', since: T, until: T + 1 },
+          { state: 'disabled', since: T + 1, until: T + 3 },
+          { state: 'enabled', since: T + 3, until: T + 4 },
+          { state: 'disabled', since: T + 4, until: T + 5 },
+          { state: 'enabled', since: T + 5, until: T + 6 },
+        ]);
+        const pending = await begin((await store.installations.find(row.id))!, { at: T + 7 });
+        await store.installations.refuseHandshake(pending.id, T + 8);
+        expect((await factsOf(event(), row)).states).to.have.length(5);
+      });
+
+      it('remembers every grant of the installation itself, not those of handshakes that failed', async () => {
+        const row = await install();
+        const change = (scopes: string[], at: number) =>
+          store.installations.setGrant(
+            row.id,
+            { id: newId(), scopes, resources: null },
+            { at, subscriptions: [] },
+          );
+        await change(['issue'], T + 1);
+        const own = (await store.installations.findGrant(row.id))!;
+        await store.grants.actAs(own, 'alice', newId(), T + 2);
+        const refused = await begin((await store.installations.find(row.id))!, { at: T + 3 });
+        await store.installations.refuseHandshake(refused.id, T + 4);
+        const { grants } = await factsOf(event(), row);
+        expect(grants.map(({ scopes, since, until }) => ({ scopes, since, until }))).to.deep.equal([
+          { scopes: ['repository'], since: T, until: T + 1 },
+          { scopes: ['issue'], since: T + 1, until: null },
+        ]);
+      });
+
+      it('remembers every time of a webhook: removed and declared again, off and on again', async () => {
+        const row = await install();
+        const [old, other] = [webhook(row.id), webhook(row.id, '*', '/other')];
+        const reinstallWith = async (at: number, ...webhooks: WebhookRow[]) =>
+          accept(await begin((await store.installations.find(row.id))!, { at }), { webhooks });
+        await reinstallWith(T + 10, other);
+        await reinstallWith(T + 20, old);
+        await publishAndFanOut(event({ createdAt: T + 25 }));
+        const [delivery] = (await owed(row.id, T + HOUR)) as [OwedDelivery];
+        await store.deliveries.record({
+          attempts: [attempted(delivery, { outcome: 'failed', reason: 'gone', at: T + 30 })],
+        });
+        await reinstallWith(T + 40, old);
+        await reinstallWith(T + 50, old);
+        const { webhooks } = await factsOf(event(), row);
+        const times = (id: string) =>
+          webhooks
+            .filter((hook) => hook.id === id)
+            .map(({ since, until, offSince }) => [since, until, offSince]);
+        expect(times(old.id)).to.deep.equal([
+          [T, T + 10, null],
+          [T + 20, T + 40, T + 30],
+          [T + 40, null, null],
+        ]);
+        expect(times(other.id)).to.deep.equal([[T + 10, T + 20, null]]);
+      });
+
+      it('knows since when it is subscribed', async () => {
+        const row = await install();
+        expect((await factsOf(event(), row)).subscribedSince).to.equal(T);
+        expect((await factsOf(event({ type: 'issue:new' }), row)).subscribedSince).to.equal(null);
+      });
+    });
+
+    describe('events past their retention', () => {
+      it('are gone, and the store says before when nothing is left', async () => {
+        const [old, young] = [event(), event({ createdAt: T + 48 * HOUR })];
+        await store.events.publish([old, young]);
+        expect(await store.events.forgottenBefore()).to.equal(0);
+        const retention = { events: 24 * HOUR, attempts: 24 * HOUR };
+        await store.engine.turnDays(T + 48 * HOUR, retention);
+        expect(await store.events.find(old.id)).to.equal(undefined);
+        expect(await store.events.find(young.id)).to.deep.equal(young);
+        const before = await store.events.forgottenBefore();
+        expect(before)
+          .to.be.above(T)
+          .and.at.most(T + 48 * HOUR);
+        await store.engine.turnDays(T + 48 * HOUR, retention);
+        expect(await store.events.forgottenBefore()).to.equal(before);
       });
     });
 

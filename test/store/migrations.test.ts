@@ -13,6 +13,14 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts';
 const migrations = readMigrations();
 const latest = migrations.length;
 
+/** Those before the one of this name. */
+function before(name: string): Migration[] {
+  return migrations.slice(
+    0,
+    migrations.findIndex((migration) => migration.name.includes(name)),
+  );
+}
+
 function versionOf(db: Database.Database): number {
   return db.pragma('user_version', { simple: true }) as number;
 }
@@ -66,15 +74,15 @@ describe('the migrations', () => {
     });
 
     it(`that fail after version ${version} leave it as it was`, () => {
-      const before = migrations.slice(0, version);
-      migrate(db, before);
+      const earlier = migrations.slice(0, version);
+      migrate(db, earlier);
       const schema = schemaOf(db);
       const broken: Migration = {
         number: version + 1,
         name: 'broken.sql',
         sql: 'CREATE TABLE half (id TEXT); CREATE TABLE half (id TEXT);',
       };
-      expect(() => migrate(db, [...before, broken])).to.throw(/half/);
+      expect(() => migrate(db, [...earlier, broken])).to.throw(/half/);
       expect(versionOf(db)).to.equal(version);
       expect(schemaOf(db)).to.deep.equal(schema);
       migrate(db);
@@ -94,6 +102,83 @@ describe('the migrations', () => {
     migrate(fresh);
     expect(schemaOf(db)).to.deep.equal(schemaOf(fresh));
     fresh.close();
+  });
+});
+
+describe('an event that was published before there were tables by day', () => {
+  it('is found for its deliveries on the day of the upgrade too', async () => {
+    const file = join(temporaryFolder(), 'before.db');
+    const db = new Database(file);
+    migrate(db, before('delivery-engine'));
+    const eventAt = Date.now();
+    db.prepare(
+      `INSERT INTO events (seq, id, type, context, payload, created_at)
+       VALUES (7, 'event', 'repo:push', 'acme', x'7b7d', ?)`,
+    ).run(eventAt);
+    db.close();
+    const store = openSqlite(file);
+    expect((await store.events.findOwed({ eventSeq: 7, eventAt }))?.id).to.equal('event');
+    await store.close();
+  });
+});
+
+describe('the log of states', () => {
+  it('begins with what grants, and the last change, tell of the time before it', () => {
+    const db = new Database(':memory:');
+    migrate(db, before('installation-log'));
+    const installation = db.prepare(
+      `INSERT INTO installations (id, addon_key, context, client_key, oauth_client_id, state, created_at, updated_at)
+       VALUES (@id, @id, 'acme', @id, @id, @state, 10, 70)`,
+    );
+    const client = db.prepare(
+      `INSERT INTO oauth_clients (id, kind, installation_id, enabled, created_at)
+       VALUES (@id, 'installation', @id, 1, 10)`,
+    );
+    const grant = db.prepare(
+      `INSERT INTO oauth_grants (id, client_id, installation_id, kind, scopes, handshake_id, since, until)
+       VALUES (@id, @of, @of, @kind, '[]', @handshake, @since, @until)`,
+    );
+    const grants: [
+      of: string,
+      since: number,
+      until: number | null,
+      kind?: string,
+      handshake?: string,
+    ][] = [
+      // Twice changed, uninstalled, installed again.
+      ['back', 10, 20],
+      ['back', 20, 20],
+      ['back', 20, 30],
+      ['back', 50, null],
+      ['back', 35, 40, 'act_as_user'],
+      ['gone', 10, 60],
+      ['off', 10, null],
+      ['pending', 10, null, 'installation', 'under way'],
+    ];
+    for (const [id, state] of [
+      ['back', 'enabled'],
+      ['gone', 'uninstalled'],
+      ['off', 'disabled'],
+      ['pending', 'pending'],
+    ]) {
+      installation.run({ id, state });
+      client.run({ id });
+    }
+    for (const [i, [of, since, until, kind = 'installation', handshake = null]] of grants.entries())
+      grant.run({ id: `grant-${i}`, of, since, until, kind, handshake });
+    migrate(db);
+    const states = db
+      .prepare('SELECT installation_id, state, since, until FROM installation_states ORDER BY 1, 3')
+      .raw()
+      .all();
+    expect(states).to.deep.equal([
+      ['back', 'enabled', 10, 30],
+      ['back', 'enabled', 50, null],
+      ['gone', 'enabled', 10, 60],
+      ['off', 'enabled', 10, 70],
+      ['off', 'disabled', 70, null],
+    ]);
+    db.close();
   });
 });
 

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { MortiseError } from '../../core/errors.ts';
 import { type ClientOptions, callOperator, print, withClientOptions } from '../operator-client.ts';
 import { table } from '../table.ts';
+import { addExplainCommand } from './explain-event.ts';
 
 interface SendOptions extends ClientOptions {
   context?: string;
@@ -27,6 +28,7 @@ export function addEventsCommand(program: Command): void {
       .option('--payload <file>', 'a JSON file, or - for standard input')
       .option('--idempotency-key <key>', 'the same key and body again publish nothing new'),
   ).action(send);
+  addExplainCommand(events);
   withClientOptions(events.command('types').description('list the event types')).action(types);
 }
 
@@ -46,7 +48,7 @@ async function send(type: string, options: SendOptions): Promise<void> {
   });
   print(options, published, [
     `${type} is published as ${published.id}`,
-    `  who was told: mortise deliveries --event ${published.id}`,
+    `  who was told, and who was not and why: mortise events explain ${published.id}`,
   ]);
 }
 

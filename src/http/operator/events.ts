@@ -2,11 +2,11 @@
 import type Router from '@koa/router';
 import { isoTime } from '../../core/clock.ts';
 import { MortiseError } from '../../core/errors.ts';
+import { getEvent } from '../../host/get-event.ts';
 import type { HostParts } from '../../host/parts.ts';
 import { type EventInput, EventRefused, publish } from '../../host/publish.ts';
 import { readJsonObject, readNdjson } from '../body.ts';
 import { refuseOthers } from '../fields.ts';
-import { notFound } from '../problem.ts';
 
 const FIELDS = ['type', 'context', 'resource', 'actor', 'payload', 'idempotencyKey', 'orderingKey'];
 const MOST_PER_BATCH = 1_000;
@@ -32,12 +32,7 @@ export function eventRoutes(router: Router, parts: HostParts): void {
   });
 
   router.get('/events/:id', async (ctx) => {
-    const event = await parts.store.events.find(ctx.params.id!);
-    if (!event)
-      throw notFound(
-        `There is no event "${ctx.params.id}".`,
-        'Events are kept until their retention ends.',
-      );
+    const event = await getEvent(ctx.params.id!, parts);
     ctx.body = {
       id: event.id,
       type: event.type,

@@ -35,6 +35,18 @@ function create(table: string): string {
   CREATE INDEX IF NOT EXISTS ${table}_ended ON ${table} (installation_id, delivery_id) WHERE outcome <> 'retry'`;
 }
 
+/** Of one delivery: its last attempt, and the last that ended it. */
+export interface RawLastAttempt {
+  id: string;
+  number: number;
+  at: number;
+  outcome: AttemptRecord['outcome'];
+  status: number | null;
+  reason: string | null;
+  message: string | null;
+  withheld: string | null;
+}
+
 interface RawAttempt extends Omit<LoggedAttempt, 'withheld'> {
   withheld: string | null;
 }
@@ -61,6 +73,8 @@ interface AttemptStatements {
   lastEnd: Statement<[string], RawDelivery>;
   /** The reason of the last attempt. */
   lastReason: Statement<[string], string | null>;
+  /** Of each id of a JSON list: the last attempt, and the one that ended it last. */
+  lastOf: Statement<[string], RawLastAttempt>;
   ofInstallation: Statement<EndedFilter, RawDelivery>;
   ofAll: Statement<EndedFilter, RawDelivery>;
 }
@@ -102,6 +116,14 @@ function prepare(db: Database, table: string): AttemptStatements {
         `SELECT reason FROM ${table} WHERE delivery_id = ? ORDER BY seq DESC LIMIT 1`,
       )
       .pluck(),
+    lastOf: db.prepare<[string], RawLastAttempt>(
+      `SELECT a.delivery_id AS id, a.number, a.at, a.outcome, a.status, a.reason, a.message, a.withheld
+       FROM json_each(?) j JOIN ${table} a ON a.delivery_id = j.value
+       WHERE a.seq IN (
+         (SELECT MAX(b.seq) FROM ${table} b WHERE b.delivery_id = j.value),
+         (SELECT MAX(b.seq) FROM ${table} b WHERE b.delivery_id = j.value AND b.outcome <> 'retry'))
+       ORDER BY a.seq DESC`,
+    ),
     ofInstallation: db.prepare<EndedFilter, RawDelivery>(
       `${ended} WHERE a.installation_id = @installation AND ${conditions}
        ORDER BY a.delivery_id DESC, a.seq DESC LIMIT @limit`,
@@ -121,7 +143,7 @@ export function readDelivery(raw: RawDelivery): Delivery {
   return { ...raw, withheld: readWithheld(raw.withheld) };
 }
 
-function readWithheld(json: string | null): AttemptRecord['withheld'] {
+export function readWithheld(json: string | null): AttemptRecord['withheld'] {
   return json === null ? [] : JSON.parse(json);
 }
 

@@ -57,21 +57,29 @@ export class DayTables<Statements> {
   /** Where it was written; undefined if that day is past retention. */
   find(time: number): Statements | undefined {
     const day = dayOf(time);
-    if (this.#certain.has(day) || this.#has(day)) return this.#statementsOf(day);
+    return this.#certain.has(day) || this.#has(day) ? this.#statementsOf(day) : undefined;
+  }
+
+  /** Where it was written if that was before there were days: also what is of a day that has a table since. */
+  findInDayZero(): Statements | undefined {
     return this.#has(DAY_ZERO) ? this.#statementsOf(DAY_ZERO) : undefined;
   }
 
   newestFirst(): Statements[] {
-    const names = this.#list.all(`${this.#kind.name}_[0-9]*`);
-    return names.map((name) => this.#statementsOf(name.slice(-DAY_ZERO.length)));
+    return this.#days().map((day) => this.#statementsOf(day));
+  }
+
+  /** Those in which something from `time` on may be. */
+  newestFirstSince(time: number): Statements[] {
+    const from = dayOf(time);
+    const days = this.#days().filter((day) => day >= from || day === DAY_ZERO);
+    return days.map((day) => this.#statementsOf(day));
   }
 
   /** Days that ended before `time`, oldest first. Day 0 counts as over when every other has come since. */
   endedBefore(time: number): string[] {
     const limit = dayOf(time);
-    const days = this.#list
-      .all(`${this.#kind.name}_[0-9]*`)
-      .map((name) => name.slice(-DAY_ZERO.length));
+    const days = this.#days();
     const oldest = days.filter((day) => day !== DAY_ZERO).at(-1);
     const isZeroOver = oldest !== undefined && oldest < limit;
     return days.filter((day) => (day === DAY_ZERO ? isZeroOver : day < limit)).reverse();
@@ -81,6 +89,11 @@ export class DayTables<Statements> {
     this.#certain.delete(day);
     this.#prepared.delete(day);
     this.#db.exec(`DROP TABLE IF EXISTS ${this.#nameOf(day)}`);
+  }
+
+  /** Newest first. */
+  #days(): string[] {
+    return this.#list.all(`${this.#kind.name}_[0-9]*`).map((name) => name.slice(-DAY_ZERO.length));
   }
 
   #make(day: string): void {
@@ -103,6 +116,12 @@ export class DayTables<Statements> {
   #nameOf(day: string): string {
     return `${this.#kind.name}_${day}`;
   }
+}
+
+/** The first moment after a day; 0 for day 0, which says nothing of when. */
+export function endOf(day: string): number {
+  if (day === DAY_ZERO) return 0;
+  return Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`) + DAY_MS;
 }
 
 let lastDay = { from: 0, to: 0, name: '' };

@@ -3,7 +3,8 @@
 import Database from 'better-sqlite3';
 import type { EngineStore } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
-import type { EventTables } from './event-tables.ts';
+import { endOf } from './day-tables.ts';
+import { type EventTables, forgottenEvents } from './event-tables.ts';
 import type { Writer } from './writer.ts';
 
 export function engineStore(
@@ -13,6 +14,7 @@ export function engineStore(
   days: { events: EventTables; attempts: AttemptTables },
 ): EngineStore {
   const dataVersion = db.prepare('PRAGMA data_version').pluck();
+  const forgotten = forgottenEvents(db);
   let seen = dataVersion.get();
   return {
     tryLock() {
@@ -40,7 +42,10 @@ export function engineStore(
         tables.confirm(now);
         // One table a transaction: the lock is held for no longer than one day takes.
         for (const day of tables.endedBefore(now - retention[kind])) {
-          await writer.write(() => tables.drop(day));
+          await writer.write(() => {
+            tables.drop(day);
+            if (kind === 'events') forgotten.write(endOf(day));
+          });
         }
       }
     },

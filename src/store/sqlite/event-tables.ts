@@ -6,6 +6,7 @@ import { DayTables } from './day-tables.ts';
 interface EventStatements {
   insert: Statement;
   bySeq: Statement<[number], StoredEvent>;
+  seqOf: Statement<[string], number>;
   byId: Statement<[string], StoredEvent>;
 }
 
@@ -40,7 +41,25 @@ function prepare(db: Database, table: string): EventStatements {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     bySeq: db.prepare<[number], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE seq = ?`),
+    seqOf: db.prepare<[string], number>(`SELECT seq FROM ${table} WHERE id = ?`).pluck(),
     byId: db.prepare<[string], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE id = ?`),
+  };
+}
+
+/** Before when all events have been let go of. */
+export function forgottenEvents(db: Database) {
+  const read = db
+    .prepare<[], number>(
+      `SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'events_forgotten_before'`,
+    )
+    .pluck();
+  const write = db.prepare(
+    `INSERT INTO settings (name, value) VALUES ('events_forgotten_before', ?)
+     ON CONFLICT (name) DO UPDATE SET value = MAX(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))`,
+  );
+  return {
+    read: () => read.get() ?? 0,
+    write: (before: number) => void write.run(String(before)),
   };
 }
 

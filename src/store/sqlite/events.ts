@@ -5,7 +5,7 @@ import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow, OwedDelivery } from '../rows.ts';
 import type { EventStore } from '../store.ts';
-import { type EventTables, eventTables } from './event-tables.ts';
+import { type EventTables, eventTables, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
 
@@ -18,8 +18,10 @@ export function eventStore(
   const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
   const fanOut = fanOutOperation(db);
+  const forgotten = forgottenEvents(db);
   const findOwed = ({ eventSeq, eventAt }: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>) => {
-    const row = tables.find(eventAt)?.bySeq.get(eventSeq);
+    const row =
+      tables.find(eventAt)?.bySeq.get(eventSeq) ?? tables.findInDayZero()?.bySeq.get(eventSeq);
     return row && { ...row, idempotency: null };
   };
   // Opening a read transaction costs ten times what is read in it.
@@ -43,6 +45,9 @@ export function eventStore(
         if (row) return { ...row, idempotency: null };
       }
       return undefined;
+    },
+    async forgottenBefore() {
+      return forgotten.read();
     },
     async findOwed(delivery) {
       return findOwed(delivery);

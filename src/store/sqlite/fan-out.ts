@@ -7,6 +7,12 @@ import type { FannedOut, OwedDelivery } from '../rows.ts';
 /** How many deliveries of one event one transaction makes, so that it stays short. */
 const DELIVERIES_PER_CHUNK = 500;
 
+/** Whom an event is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
+export const SUBSCRIBED_THEN = `s.since_seq < @seq
+  AND (i.all_resources = 1 AND i.all_resources_since_seq < @seq OR EXISTS (
+    SELECT 1 FROM granted_resources r
+    WHERE r.installation_id = i.id AND r.resource = @resource AND r.since_seq < @seq))`;
+
 interface Waiting {
   seq: number;
   eventId: string;
@@ -28,12 +34,9 @@ export function fanOutOperation(db: Database) {
      FROM outbox ORDER BY seq LIMIT (? + 0)`,
   );
   const told = db
-    .prepare<[string, string, string, number, number, string | null, number], Told>(
+    .prepare<Waiting, Told>(
       `SELECT s.installation_id, s.webhook_id FROM subscriptions s JOIN installations i ON i.id = s.installation_id
-       WHERE s.context = ? AND s.event_type = ? AND s.installation_id > ? AND s.since_seq < ?
-         AND (i.all_resources = 1 AND i.all_resources_since_seq < ? OR EXISTS (
-           SELECT 1 FROM granted_resources r
-           WHERE r.installation_id = i.id AND r.resource = ? AND r.since_seq < ?))
+       WHERE s.context = @context AND s.event_type = @type AND s.installation_id > @after AND ${SUBSCRIBED_THEN}
        ORDER BY s.installation_id, s.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}`,
     )
     .raw();
@@ -93,13 +96,13 @@ export function fanOutOperation(db: Database) {
     };
     for (const event of waiting.all(limit)) {
       if (owed.length >= DELIVERIES_PER_CHUNK) break;
-      const { seq, type, context, resource, orderingKey, after } = event;
+      const { seq, context, orderingKey } = event;
       const order = orderingKey === null ? undefined : `${context}\u0000${orderingKey}`;
       if (order !== undefined && held.has(order)) {
         endRun();
         continue;
       }
-      const rows = told.all(context, type, after, seq, seq, resource, seq);
+      const rows = told.all(event);
       events++;
       if (rows.length <= DELIVERIES_PER_CHUNK) {
         owed.push(...owe(event, rows, now, now + expiresAfterMs));

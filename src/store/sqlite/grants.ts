@@ -4,7 +4,7 @@ import type { Granted, UserGrant } from '../oauth-rows.ts';
 import type { GrantRow } from '../rows.ts';
 import { oweSecurityEvents } from './security-events.ts';
 
-interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
+export interface RawGrant extends Omit<GrantRow, 'scopes' | 'resources'> {
   scopes: string;
   resources: string | null;
 }

@@ -5,6 +5,7 @@ import type { HandshakeProposal, InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
+import { installationStateStatements } from './installation-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
@@ -32,6 +33,7 @@ export function handshakeOperations(
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
   const handshakes = runningHandshakeStatements(db);
+  const states = installationStateStatements(db);
   const usersOfKey = db.prepare<{ addonKey: string; at: number }, { baseUrl: string }>(
     `SELECT base_url AS baseUrl FROM installations WHERE addon_key = @addonKey AND state IN ('enabled', 'disabled')
      UNION SELECT h.base_url FROM handshakes h JOIN installations i ON i.id = h.installation_id
@@ -161,6 +163,7 @@ export function handshakeOperations(
         activateGrant.run(at, handshake.grant_id);
         activateClient.run(handshake.oauth_secret_hash, installationId);
         activateInstallation.run({ ...handshake, at });
+        states.enter(installationId, 'enabled', at);
         const installation = find.get(installationId)!;
         subscriptions.replaceWebhooks(installationId, webhooks, at);
         subscriptions.replace(installationId, installation.context, wanted, at);

@@ -5,6 +5,7 @@ import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { handshakeOperations } from './handshakes.ts';
 import { installationColumns } from './installation-row.ts';
+import { installationStateStatements } from './installation-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
@@ -17,6 +18,7 @@ const PLATFORM_DIGEST = 'platform_digest';
 export function installationStore(db: Database, writer: Writer): InstallationStore {
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
+  const states = installationStateStatements(db);
   const insertCall = insertCallStatement(db);
   const find = db.prepare<[string], InstallationRow>(
     `SELECT ${COLUMNS} FROM installations i WHERE i.id = ?`,
@@ -109,6 +111,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         if (!wasInstalled && cancelPending.run({ id, at }).changes === 0) return false;
         if (wasInstalled) {
           disableClient.run(id);
+          states.leave(id, at);
           owe(goodbye);
         }
         endGrants.run({ id, at });
@@ -119,6 +122,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
       writer.write(() => {
         if (setState.run({ id, state, at, expectedEpoch: expectedEpoch ?? null }).changes === 0)
           return undefined;
+        states.enter(id, state, at);
         handshakes.refuseAllOf(id, at);
         const installation = find.get(id)!;
         subscriptions.replace(id, installation.context, wanted, at);

@@ -13,6 +13,7 @@ import { deliveryStore } from './deliveries.ts';
 import { engineStore } from './engine-lock.ts';
 import { eventTables } from './event-tables.ts';
 import { eventStore } from './events.ts';
+import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
@@ -64,6 +65,7 @@ export function openSqlite(path: string): Store {
     tokens: tokenStore(db, writer, reader),
     events: eventStore(db, writer, file, days.events),
     deliveries: deliveryStore(db, writer, days.attempts, days.events),
+    explanations: explanationStore(db, days.attempts, days.events),
     engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();

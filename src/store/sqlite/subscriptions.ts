@@ -37,6 +37,10 @@ export function subscriptionStatements(db: Database) {
   const endWebhooks = db.prepare(
     'UPDATE webhooks SET until = ? WHERE installation_id = ? AND until IS NULL',
   );
+  const keepPeriod = db.prepare<{ id: string; since: number }>(
+    `INSERT INTO webhook_periods (webhook_id, since, until, off_since)
+     SELECT id, since, until, off_since FROM webhooks WHERE id = @id AND (until < @since OR off_since IS NOT NULL)`,
+  );
   const reviveWebhook = db.prepare(
     `INSERT INTO webhooks (id, installation_id, event, url, since, until, since_seq)
      VALUES (@id, @installationId, @event, @url, @since, NULL, ${LAST_SEQ})
@@ -64,10 +68,11 @@ export function subscriptionStatements(db: Database) {
       removeResources.run(installationId, JSON.stringify(resources));
       for (const resource of resources) addResource.run(installationId, resource, since, sinceSeq);
     },
-    /** Those in the list live on with their old since; the others end. */
+    /** Those in the list live on with their old since; the others end. What is overwritten is kept as a period. */
     replaceWebhooks(installationId: string, webhooks: WebhookRow[], at: number): void {
       endWebhooks.run(at, installationId);
       for (const webhook of webhooks) {
+        keepPeriod.run({ id: webhook.id, since: at });
         reviveWebhook.run({ ...webhook, installationId, since: at });
       }
     },
