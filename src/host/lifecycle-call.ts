@@ -38,6 +38,7 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
   const { settings, outbound } = parts;
   const { kind, descriptor, installation, secrets } = call;
   const key = await parts.installKey();
+  const client = await parts.store.clients.find(installation.oauthClientId);
   const now = settings.clock.now();
   const payload = lifecyclePayload({
     kind,
@@ -81,6 +82,7 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
       ...everySecret(parts.box, installation),
       ...Object.values(headers).map((value) => value.replace(/^JWT /, '')),
     ],
+    secretHashes: [client?.secretHash, client?.previous?.secretHash].filter((hash) => hash != null),
     at: now,
   });
 }

@@ -1,6 +1,7 @@
 // One exchange with an add-on about its own installation, and what an operator may see of it.
 import { newId } from '../core/ids.ts';
 import type { Outbound, OutboundAnswer } from '../core/outbound.ts';
+import { matchesHash } from '../core/secrets.ts';
 import type { CallKind, ExchangeRecord } from '../store/rows.ts';
 
 export interface LifecycleRequest {
@@ -12,6 +13,8 @@ export interface LifecycleRequest {
   body: Buffer;
   /** Blacked out of the answer's excerpt: an add-on may echo what it was sent. */
   secrets: string[];
+  /** Of secrets that nobody but the add-on knows any more. */
+  secretHashes: Buffer[];
   at: number;
 }
 
@@ -20,6 +23,8 @@ export interface LifecycleResult {
   exchange: ExchangeRecord;
 }
 
+/** As randomSecret writes them. */
+const RANDOM_SECRET = /(?<![\w-])[\w-]{43}(?![\w-])/g;
 const ANSWER_BYTES = 16 * 1024;
 const EXCERPT_CHARACTERS = 1_000;
 
@@ -50,18 +55,21 @@ export async function callAddon(
       method: 'POST',
       url,
       at,
-      ...seen(answer, request.secrets),
+      ...seen(answer, request),
     },
   };
 }
 
 function seen(
   answer: OutboundAnswer,
-  secrets: string[],
+  { secrets, secretHashes }: Pick<LifecycleRequest, 'secrets' | 'secretHashes'>,
 ): Pick<ExchangeRecord, 'status' | 'errorCode' | 'message' | 'excerpt' | 'durationMs'> {
   if (answer.kind === 'answer') {
     let excerpt = answer.body.toString('utf8');
     for (const secret of secrets) excerpt = excerpt.replaceAll(secret, '…');
+    excerpt = excerpt.replace(RANDOM_SECRET, (word) =>
+      secretHashes.some((hash) => matchesHash(word, hash)) ? '…' : word,
+    );
     return {
       status: answer.status,
       errorCode: null,

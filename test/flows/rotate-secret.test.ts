@@ -251,9 +251,9 @@ describe('rotating the secrets of an installation', () => {
       expect(json.exchange).to.include({ status: 500 });
       const failed = told(1);
       const shown = [text, JSON.stringify(await view())].join();
-      for (const secret of [failed, old].flatMap((s) => [s.sharedSecret, s.webhookSecret]))
-        expect(shown).not.to.include(secret);
-      expect(shown).not.to.include(failed.oauthClientSecret);
+      for (const { sharedSecret, webhookSecret, oauthClientSecret } of [failed, old])
+        for (const secret of [sharedSecret, webhookSecret, oauthClientSecret])
+          expect(shown).not.to.include(secret);
 
       const { exchanges: _, updatedAt: __, ...rest } = await view();
       expect(before).to.deep.include(rest);
