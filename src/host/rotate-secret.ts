@@ -28,7 +28,11 @@ export async function rotateSecret(id: string, parts: HostParts): Promise<Rotate
   const { store, settings } = parts;
   const installation = await store.installations.find(id);
   if (!installation) throw installationNotFound(id);
-  const begun = await beginHandshake(installation, (row) => planRotation(row!, parts), parts);
+  const begun = await beginHandshake(
+    installation,
+    (row) => planRotation(row!, installation, parts),
+    parts,
+  );
   const { isAccepted, exchanges } = await callInstalled(begun, parts);
   const exchange = exchanges.at(-1)!;
   const { id: handshakeId } = begun.handshake;
@@ -50,11 +54,19 @@ export async function rotateSecret(id: string, parts: HostParts): Promise<Rotate
   return { rotatedAt, previousValidUntil, exchange };
 }
 
-/** What stands, once more. Other calls are waited for, another handshake is not: it brings new secrets of its own. */
-async function planRotation(row: InstallationRow, parts: HostParts): Promise<InstallPlan> {
+/**
+ * What stands, once more. Other calls are waited for, another handshake is not, though it may have ended just now: it
+ * brings new secrets of its own, and a second time would end what that has replaced.
+ */
+async function planRotation(
+  row: InstallationRow,
+  asked: InstallationRow,
+  parts: HostParts,
+): Promise<InstallPlan> {
   const { store, settings } = parts;
   const client = await store.clients.find(row.oauthClientId);
-  if (client?.handshake && client.handshake.deadline > settings.clock.now())
+  const isUnderWay = client?.handshake && client.handshake.deadline > settings.clock.now();
+  if (isUnderWay || row.acknowledgedSecrets !== asked.acknowledgedSecrets)
     throw installInProgress(row.addonKey);
   const grant = await store.installations.findGrant(row.id);
   const descriptor = installedDescriptor(row, parts);
