@@ -176,7 +176,7 @@ describe('the operators’ installation pages', () => {
       await read();
       await press('Approve and install');
       addon.respond = answer(200, 'Locks changed.');
-      await press('Rotate the secrets of Build lights in acme');
+      await press('Rotate secrets of Build lights in acme');
       expect(await page.getByRole('status').textContent()).to.include('new secrets');
       expect(await main()).to.include('Locks changed.');
       const [first, second] = addon.to('/installed');
@@ -186,7 +186,7 @@ describe('the operators’ installation pages', () => {
         expect(shown).not.to.include(second!.json[name]);
 
       addon.respond = answer(500, 'No locksmith.');
-      await press('Rotate the secrets of Build lights in acme');
+      await press('Rotate secrets of Build lights in acme');
       expect(await page.getByRole('alert').textContent()).to.include(
         'the old secrets stay in force',
       );

@@ -21,7 +21,7 @@ export function InstallationActions({
         <button
           type="submit"
           formaction={`${here}/rotate-secret`}
-          aria-label={`Rotate the secrets of ${what}`}
+          aria-label={`Rotate secrets of ${what}`}
         >
           Rotate secrets
         </button>
