@@ -151,13 +151,13 @@ const LONGEST_SECONDS = 3_600;
 /**
  * Verifies an HS256 token for one request. The algorithm is pinned; `exp` is required and capped.
  * @param expected.qsh the hashes that the request that carries the token may have.
- * @returns the claims, or a sentence saying why not.
+ * @returns the claims, or a sentence saying why not, and whether another key might have verified it.
  */
 export function verifyHs256(
   token: string,
   key: KeyObject,
   expected: { qsh: string[]; nowSeconds: number },
-): { claims: ConnectClaims } | { reason: string } {
+): { claims: ConnectClaims } | { reason: string; isOfOtherKey?: boolean } {
   let claims: ConnectClaims;
   try {
     if (hasCriticalHeaders(token)) {
@@ -169,7 +169,11 @@ export function verifyHs256(
       clockTimestamp: expected.nowSeconds,
     }) as unknown as ConnectClaims;
   } catch (error) {
-    return { reason: `The JWT is not valid: ${(error as Error).message}.` };
+    const { message } = error as Error;
+    return {
+      reason: `The JWT is not valid: ${message}.`,
+      isOfOtherKey: message === 'invalid signature',
+    };
   }
   if (typeof claims.exp !== 'number') return { reason: 'The JWT has no exp.' };
   const issuedAt = typeof claims.iat === 'number' ? claims.iat : expected.nowSeconds;

@@ -17,6 +17,9 @@ export function randomWebhookSecret(): string {
   }
 }
 
+/** How long a secret that was replaced on purpose stays good, in milliseconds. */
+export const SECRET_OVERLAP_MS = 24 * 3_600_000;
+
 export function sha256(value: string | Buffer): Buffer {
   // By way of hex: three times as fast, since a buffer from outside V8 costs more than the hash.
   return Buffer.from(hash('sha256', value, 'hex'), 'hex');

@@ -1,5 +1,6 @@
 // What an operator may see of an answer from outside: its beginning, without what it echoes of our secrets.
 import type { OutboundAnswer } from './outbound.ts';
+import { matchesHash } from './secrets.ts';
 
 export interface SeenAnswer {
   /** HTTP status; null if there was no answer. */
@@ -12,11 +13,21 @@ export interface SeenAnswer {
 
 const EXCERPT_CHARACTERS = 1_000;
 
-/** @param secrets blacked out of the excerpt. */
-export function seenAnswer(answer: OutboundAnswer, secrets: string[]): SeenAnswer {
+/** As randomSecret writes them. */
+const RANDOM_SECRET = /(?<![\w-])[\w-]{43}(?![\w-])/g;
+
+/** @param secrets blacked out of the excerpt, as are those of which only the hash is known. */
+export function seenAnswer(
+  answer: OutboundAnswer,
+  secrets: string[],
+  secretHashes: Buffer[] = [],
+): SeenAnswer {
   if (answer.kind === 'answer') {
     let excerpt = answer.body.toString('utf8');
     for (const secret of secrets) excerpt = excerpt.replaceAll(secret, '…');
+    excerpt = excerpt.replace(RANDOM_SECRET, (word) =>
+      secretHashes.some((hash) => matchesHash(word, hash)) ? '…' : word,
+    );
     return {
       status: answer.status,
       errorCode: null,

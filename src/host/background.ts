@@ -15,7 +15,8 @@ import { planSubscriptions } from './subscriptions.ts';
 const LOCK_RETRY_MS = 500;
 /** Commits of other connections (another process, the product's own transactions) are noticed within this. */
 const FOREIGN_CHANGES_MS = 20;
-const FORGOTTEN_HANDSHAKES_MS = 5_000;
+/** What has a time to end by: handshakes that were forgotten, secrets that were replaced. */
+const ENDINGS_MS = 5_000;
 
 export class Background {
   readonly #parts: HostParts;
@@ -97,10 +98,14 @@ export class Background {
         if (store.engine.hasForeignChanges()) this.wake();
       }, FOREIGN_CHANGES_MS),
       setInterval(() => {
-        store.installations.refuseForgottenHandshakes(clock.now()).catch((error: unknown) => {
+        const { installations } = store;
+        installations.refuseForgottenHandshakes(clock.now()).catch((error: unknown) => {
           log.error({ err: error }, 'forgotten handshakes could not be ended');
         });
-      }, FORGOTTEN_HANDSHAKES_MS),
+        installations.forgetPreviousSecrets(clock.now()).catch((error: unknown) => {
+          log.error({ err: error }, 'secrets that were replaced could not be deleted');
+        });
+      }, ENDINGS_MS),
     ];
     for (const timer of this.#timers) timer.unref();
   }

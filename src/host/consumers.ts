@@ -3,7 +3,7 @@ import { bareHost, isPrivateHost, type OutboundPolicy } from '../core/addresses.
 import { MortiseError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { targetOf } from '../core/outbound-guard.ts';
-import { randomSecret, sha256 } from '../core/secrets.ts';
+import { randomSecret, SECRET_OVERLAP_MS, sha256 } from '../core/secrets.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { faultOfRedirectUri } from '../oauth/redirect-uri.ts';
 import type { Consumer } from '../store/oauth-rows.ts';
@@ -36,8 +36,6 @@ export interface RegisteredConsumer {
 const MOST_REDIRECT_URIS = 20;
 /** Shorter ones could be guessed. */
 const SHORTEST_SECRET = 8;
-/** How long the secret before the last one stays good. */
-const SECRET_OVERLAP_MS = 24 * 3_600_000;
 
 /** @throws consumer_invalid, scope_unknown, client_id_taken, context_required */
 export async function registerConsumer(

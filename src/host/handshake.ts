@@ -25,12 +25,15 @@ export interface InstallPlan {
   descriptorUrl: string | null;
   /** The add-on has moved to another origin, and that is meant. */
   acceptNewOrigin: boolean;
+  /** It stays where it stands, whoever else has its key: no new place is taken. */
+  isRotation: boolean;
   context: string;
   scopes: string[];
   resources: string[] | null;
 }
 
 export interface Begun {
+  plan: InstallPlan;
   handshake: HandshakeRow;
   secrets: InstallationSecrets;
   /** Of a handshake that failed before: the add-on may have stored it. */
@@ -38,14 +41,22 @@ export interface Begun {
   oauthClientSecret: string;
 }
 
-/** @throws install_in_progress when another call to this add-on does not end */
-export async function beginHandshake(plan: InstallPlan, parts: HostParts): Promise<Begun> {
-  const { descriptor, descriptorUrl, context, scopes, resources } = plan;
+/**
+ * @param planFrom made anew at every look: what is begun is decided from the row as it stands then.
+ * @throws install_in_progress when another call to this add-on does not end
+ */
+export async function beginHandshake(
+  { addonKey, context }: { addonKey: string; context: string },
+  planFrom: (before: InstallationRow | undefined) => Promise<InstallPlan>,
+  parts: HostParts,
+): Promise<Begun> {
   const { clock } = parts.settings;
   const patience = clock.now() + WAIT_FOR_OTHERS_MS;
   const oauthClientSecret = randomSecret();
   for (;;) {
-    const before = await parts.store.installations.findByAddon(descriptor.key, context);
+    const before = await parts.store.installations.findByAddon(addonKey, context);
+    const plan = await planFrom(before);
+    const { descriptor, descriptorUrl, scopes, resources } = plan;
     const installationId = before?.id ?? newId();
     const earlierCandidate = before && candidateSecrets(parts.box, before);
     const secrets = secretsToSend(earlierCandidate, new URL(descriptor.baseUrl).origin);
@@ -54,7 +65,7 @@ export async function beginHandshake(plan: InstallPlan, parts: HostParts): Promi
       id: newId(),
       installationId,
       expectedEpoch: before?.epoch ?? null,
-      addonKey: descriptor.key,
+      addonKey,
       context,
       clientKey: `mck_${newId()}`,
       oauthClientId: `mcl_${newId()}`,
@@ -66,15 +77,15 @@ export async function beginHandshake(plan: InstallPlan, parts: HostParts): Promi
       baseUrl: descriptor.baseUrl,
       descriptor: descriptor.text,
       descriptorDigest: descriptor.digest,
-      acceptNewOrigin: plan.acceptNewOrigin,
+      acceptNewOrigin: plan.acceptNewOrigin || plan.isRotation,
       candidateSecrets: sealSecrets(parts.box, installationId, secrets),
       holder: newId(),
       at: now,
       deadline: now + HANDSHAKE_MS,
     });
     if (handshake && 'takenBy' in handshake) throw addonKeyTaken(descriptor, handshake.takenBy);
-    if (handshake) return { handshake, secrets, earlierCandidate, oauthClientSecret };
-    if (now > patience) throw installInProgress(descriptor.key);
+    if (handshake) return { plan, handshake, secrets, earlierCandidate, oauthClientSecret };
+    if (now > patience) throw installInProgress(addonKey);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -96,17 +107,16 @@ function secretsToSend(
  * candidate it was sent before: it may know only that one.
  */
 export async function callInstalled(
-  plan: InstallPlan,
   begun: Begun,
   parts: HostParts,
 ): Promise<{ isAccepted: boolean; exchanges: ExchangeRecord[] }> {
   const exchanges: ExchangeRecord[] = [];
-  const { descriptor, scopes } = plan;
   const { secrets, oauthClientSecret } = begun;
+  const { descriptor, scopes } = begun.plan;
   const { installation } = begun.handshake;
   const url = descriptor.lifecycle.installed;
   if (url === undefined) return { isAccepted: true, exchanges };
-  const signers = signersOf(plan, begun, acknowledgedSecrets(parts.box, installation));
+  const signers = signersOf(begun, acknowledgedSecrets(parts.box, installation));
   for (const signWith of signers) {
     if (exchanges.length > 0 && !(await isUnderWay(begun, parts))) break;
     const result = await callLifecycle(
@@ -135,8 +145,7 @@ export async function callInstalled(
  * add-on that has moved, and that is meant, takes its secrets along.
  */
 function signersOf(
-  { descriptor, acceptNewOrigin }: InstallPlan,
-  { secrets, earlierCandidate }: Begun,
+  { plan: { descriptor, acceptNewOrigin }, secrets, earlierCandidate }: Begun,
   acknowledged: InstallationSecrets | undefined,
 ): Set<string> {
   const isShared = (known: InstallationSecrets | undefined) =>
@@ -154,8 +163,7 @@ async function isUnderWay({ handshake }: Begun, parts: HostParts): Promise<boole
 
 /** The add-on said yes: everything comes into force. @throws install_cancelled */
 export async function commitHandshake(
-  plan: InstallPlan,
-  { handshake }: Begun,
+  { plan, handshake }: Begun,
   parts: HostParts,
 ): Promise<InstallationRow> {
   const { descriptor, scopes } = plan;
@@ -181,7 +189,8 @@ export async function commitHandshake(
   });
 }
 
-function installInProgress(key: string): MortiseError {
+/** Somebody else is calling the add-on, or about to. */
+export function installInProgress(key: string): MortiseError {
   return new MortiseError({
     code: 'install_in_progress',
     status: 409,

@@ -1,9 +1,10 @@
 // The install handshake, first and repeated: fetch → validate → what is granted → begin → call → commit.
 // The HTTP call stands between two short transactions, never inside one.
-import { MortiseError } from '../core/errors.ts';
+import type { MortiseError } from '../core/errors.ts';
 import type { Descriptor } from '../descriptor/descriptor.ts';
 import { requireValid } from '../descriptor/validate.ts';
 import type { ExchangeRecord, InstallationRow } from '../store/rows.ts';
+import { callRefused } from './call-refused.ts';
 import { type DescriptorInput, findDescriptor } from './descriptors.ts';
 import { decideGranted } from './granted.ts';
 import { beginHandshake, callInstalled, commitHandshake } from './handshake.ts';
@@ -45,15 +46,17 @@ export async function install(request: InstallRequest, parts: HostParts): Promis
     descriptor,
     descriptorUrl: request.descriptorUrl ?? null,
     acceptNewOrigin: request.acceptNewOrigin ?? false,
+    isRotation: false,
     ...granted,
   };
-  const begun = await beginHandshake(plan, parts);
-  const { isAccepted, exchanges } = await callInstalled(plan, begun, parts);
+  const target = { addonKey: descriptor.key, context: granted.context };
+  const begun = await beginHandshake(target, async () => plan, parts);
+  const { isAccepted, exchanges } = await callInstalled(begun, parts);
   if (!isAccepted) {
     await parts.store.installations.refuseHandshake(begun.handshake.id, clock.now());
     throw installRefused(exchanges.at(-1)!, begun.handshake.installation);
   }
-  const installation = await commitHandshake(plan, begun, parts);
+  const installation = await commitHandshake(begun, parts);
   parts.wake();
   return {
     installation,
@@ -66,20 +69,10 @@ export async function install(request: InstallRequest, parts: HostParts): Promis
 }
 
 function installRefused(exchange: ExchangeRecord, before: InstallationRow): MortiseError {
-  const { method, url, status, errorCode, message, excerpt, durationMs } = exchange;
-  const what =
-    status === null ? `did not answer (${message?.replace(/\.$/, '')})` : `answered ${status}`;
   const isInstalled = before.state === 'enabled' || before.state === 'disabled';
-  const isRedirect = status !== null && status >= 300 && status < 400;
-  return new MortiseError({
+  return callRefused(exchange, {
     code: 'install_refused',
-    status: 502,
-    message: `The add-on ${what} to ${method} ${url} after ${durationMs} ms, so ${isInstalled ? 'the installation stays as it was' : 'nothing was installed'}.`,
-    hint: isRedirect
-      ? 'Redirects are not followed: the descriptor must name the address itself.'
-      : 'Ask its author; the beginning of the answer is in "exchange". Then install it again.',
-    extensions: {
-      exchange: { method, url, status, error: errorCode, message, excerpt, durationMs },
-    },
+    consequence: isInstalled ? 'the installation stays as it was' : 'nothing was installed',
+    again: 'install it again',
   });
 }

@@ -4,7 +4,11 @@ import { readDescriptor } from '../descriptor/read.ts';
 import { callAddon, type LifecycleResult } from '../lifecycle/call.ts';
 import { lifecyclePayload, type Principal } from '../lifecycle/payload.ts';
 import { signCall } from '../lifecycle/sign.ts';
-import { acknowledgedSecrets, candidateSecrets } from '../store/installation-secrets.ts';
+import {
+  acknowledgedSecrets,
+  candidateSecrets,
+  everySecret,
+} from '../store/installation-secrets.ts';
 import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts';
 import type { HostParts } from './parts.ts';
 
@@ -34,6 +38,7 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
   const { settings, outbound } = parts;
   const { kind, descriptor, installation, secrets } = call;
   const key = await parts.installKey();
+  const client = await parts.store.clients.find(installation.oauthClientId);
   const now = settings.clock.now();
   const payload = lifecyclePayload({
     kind,
@@ -74,8 +79,10 @@ export async function callLifecycle(call: CallToMake, parts: HostParts): Promise
     body,
     secrets: [
       ...(secrets ? [secrets.shared, secrets.webhook, secrets.oauthClient] : []),
+      ...everySecret(parts.box, installation),
       ...Object.values(headers).map((value) => value.replace(/^JWT /, '')),
     ],
+    secretHashes: [client?.secretHash, client?.previous?.secretHash].filter((hash) => hash != null),
     at: now,
   });
 }

@@ -8,7 +8,7 @@ import { tokenError } from '../oauth/errors.ts';
 import type { GrantParts, Issued } from '../oauth/grant.ts';
 import { jwtBearerGrant } from '../oauth/jwt-bearer.ts';
 import { refreshTokenGrant } from '../oauth/refresh-token.ts';
-import { acknowledgedSecrets } from '../store/installation-secrets.ts';
+import { sharedSecretsInForce } from '../store/installation-secrets.ts';
 import type { HostParts } from './parts.ts';
 
 export interface TokenRequest {
@@ -46,7 +46,7 @@ export async function issueToken(request: TokenRequest, parts: HostParts): Promi
     return jwtBearerGrant(request.parameters, {
       ...grantParts,
       issuer: settings.baseUrl,
-      sharedSecret: (installation) => acknowledgedSecrets(parts.box, installation)?.shared,
+      sharedSecrets: (installation) => sharedSecretsInForce(parts.box, installation, now),
     });
   }
   const grant = Object.hasOwn(CLIENT_GRANTS, grantType) ? CLIENT_GRANTS[grantType] : undefined;

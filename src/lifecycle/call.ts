@@ -13,6 +13,8 @@ export interface LifecycleRequest {
   body: Buffer;
   /** Blacked out of the answer's excerpt: an add-on may echo what it was sent. */
   secrets: string[];
+  /** Of secrets that nobody but the add-on knows any more. */
+  secretHashes: Buffer[];
   at: number;
 }
 
@@ -51,7 +53,7 @@ export async function callAddon(
       method: 'POST',
       url,
       at,
-      ...seenAnswer(answer, request.secrets),
+      ...seenAnswer(answer, request.secrets, request.secretHashes),
     },
   };
 }

@@ -48,11 +48,12 @@ export class AddonJwtVerifier {
       nowSeconds: toSeconds(request.now),
     };
     let reason = 'The installation shares no secret.';
-    for (const { sealed, isCandidate } of usableSecrets(installation)) {
+    for (const { sealed, isCandidate } of usableSecrets(installation, request.now)) {
       const secret = openSecrets(this.#box, installation.id, sealed).shared;
       const result = verifyHs256(token, hmacKey(secret), expected);
       if ('claims' in result) return { installation, isCandidate };
       reason = result.reason;
+      if (!result.isOfOtherKey) break;
     }
     return { reason };
   }
@@ -66,13 +67,23 @@ export function namedClientKey(claims: Record<string, unknown>): string | undefi
   );
 }
 
-/** The candidate counts too: whether its handshake is under way decides the grant behind it. */
-function usableSecrets(installation: InstallationRow): { sealed: string; isCandidate: boolean }[] {
-  const { state, acknowledgedSecrets, candidateSecrets } = installation;
+/**
+ * The candidate counts too: whether its handshake is under way decides the grant behind it. What a rotation has
+ * replaced counts until its time is over, deleted or not.
+ */
+function usableSecrets(
+  installation: InstallationRow,
+  now: number,
+): { sealed: string; isCandidate: boolean }[] {
+  const { state, acknowledgedSecrets, candidateSecrets, previousSecrets, previousSecretsUntil } =
+    installation;
   const isInstalled = state === 'enabled' || state === 'disabled';
   return [
     ...(acknowledgedSecrets && isInstalled
       ? [{ sealed: acknowledgedSecrets, isCandidate: false }]
+      : []),
+    ...(previousSecrets && previousSecretsUntil! > now && isInstalled
+      ? [{ sealed: previousSecrets, isCandidate: false }]
       : []),
     ...(candidateSecrets ? [{ sealed: candidateSecrets, isCandidate: true }] : []),
   ];

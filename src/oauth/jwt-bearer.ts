@@ -13,8 +13,8 @@ import { narrowScopes } from './scope-parameter.ts';
 
 export interface ActAsUserParts extends GrantParts {
   issuer: string;
-  /** Of an installation; undefined if it shares none. */
-  sharedSecret: (installation: InstallationRow) => string | undefined;
+  /** With which an installation may sign now. */
+  sharedSecrets: (installation: InstallationRow) => string[];
 }
 
 const CLIENT_PREFIX = 'urn:atlassian:connect:clientid:';
@@ -89,8 +89,6 @@ function verify(
   installation: InstallationRow,
   parts: ActAsUserParts,
 ): AssertionClaims {
-  const secret = parts.sharedSecret(installation);
-  if (secret === undefined) throw tokenError('invalid_grant', 'The installation shares no secret.');
   if (hasCriticalHeaders(assertion)) {
     throw tokenError(
       'invalid_grant',
@@ -98,16 +96,7 @@ function verify(
     );
   }
   const nowSeconds = toSeconds(parts.now);
-  let claims: jwt.JwtPayload;
-  try {
-    claims = jwt.verify(assertion, hmacKey(secret), {
-      algorithms: ['HS256'],
-      clockTimestamp: nowSeconds,
-      clockTolerance: LEEWAY_SECONDS,
-    }) as jwt.JwtPayload;
-  } catch (error) {
-    throw tokenError('invalid_grant', `The assertion is not valid: ${(error as Error).message}.`);
-  }
+  const claims = claimsOf(assertion, parts.sharedSecrets(installation), nowSeconds);
   // A single string: a list could name this server beside an attacker's.
   if (claims.aud !== parts.issuer)
     throw tokenError('invalid_grant', `The aud of the assertion must be "${parts.issuer}".`);
@@ -127,6 +116,24 @@ function verify(
     throw tokenError('invalid_grant', `The assertion lives longer than ${LONGEST_SECONDS} s.`);
   }
   return claims as AssertionClaims;
+}
+
+/** Under the first of the secrets that signed it. @throws invalid_grant */
+function claimsOf(assertion: string, secrets: string[], nowSeconds: number): jwt.JwtPayload {
+  let why = 'the installation shares no secret';
+  for (const secret of secrets) {
+    try {
+      return jwt.verify(assertion, hmacKey(secret), {
+        algorithms: ['HS256'],
+        clockTimestamp: nowSeconds,
+        clockTolerance: LEEWAY_SECONDS,
+      }) as jwt.JwtPayload;
+    } catch (error) {
+      why = (error as Error).message;
+      if (why !== 'invalid signature') break;
+    }
+  }
+  throw tokenError('invalid_grant', `The assertion is not valid: ${why}.`);
 }
 
 function actsAsUsers(grant: GrantRow, { platform }: GrantParts): boolean {

@@ -11,6 +11,12 @@ export interface InstallationSecrets {
   origin: string;
 }
 
+/** What a rotation has replaced. */
+export interface PreviousSecrets extends InstallationSecrets {
+  /** Milliseconds since 1970: good before, whoever still has it in memory. */
+  until: number;
+}
+
 function rowName(installationId: string): string {
   return `installations/${installationId}/secrets`;
 }
@@ -47,4 +53,35 @@ export function acknowledgedSecrets(
 ): InstallationSecrets | undefined {
   const sealed = installation.acknowledgedSecrets;
   return sealed === null ? undefined : openSecrets(box, installation.id, sealed);
+}
+
+/** What a rotation has replaced; whether it is still good, `until` tells at the time of use. */
+export function previousSecrets(
+  box: SecretBox,
+  installation: Pick<InstallationRow, 'id' | 'previousSecrets' | 'previousSecretsUntil'>,
+): PreviousSecrets | undefined {
+  const { id, previousSecrets: sealed, previousSecretsUntil: until } = installation;
+  return sealed === null || until === null ? undefined : { ...openSecrets(box, id, sealed), until };
+}
+
+/** With which the add-on may sign now: what it has acknowledged, and what that has replaced. */
+export function sharedSecretsInForce(
+  box: SecretBox,
+  installation: InstallationRow,
+  now: number,
+): string[] {
+  const acknowledged = acknowledgedSecrets(box, installation);
+  const previous = previousSecrets(box, installation);
+  return [
+    ...(acknowledged ? [acknowledged.shared] : []),
+    ...(previous && previous.until > now ? [previous.shared] : []),
+  ];
+}
+
+/** All that the add-on may echo: to be blacked out of its answers. */
+export function everySecret(box: SecretBox, installation: InstallationRow): string[] {
+  return [acknowledgedSecrets, candidateSecrets, previousSecrets].flatMap((read) => {
+    const secrets = read(box, installation);
+    return secrets ? [secrets.shared, secrets.webhook] : [];
+  });
 }

@@ -23,6 +23,9 @@ export interface InstallationRow {
   /** Sealed `{shared, webhook}`: what the add-on has acknowledged, and what it may have stored. */
   acknowledgedSecrets: string | null;
   candidateSecrets: string | null;
+  /** Sealed alike: what a rotation has replaced, and until when it is good beside the acknowledged ones. */
+  previousSecrets: string | null;
+  previousSecretsUntil: number | null;
   createdAt: number;
   updatedAt: number;
   installedAt: number | null;

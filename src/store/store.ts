@@ -119,10 +119,21 @@ export interface InstallationStore {
     id: string,
     change: GrantChange & { webhooks: WebhookRow[]; call?: LifecycleCall },
   ): Promise<InstallationRow>;
+  /**
+   * The add-on said 2xx to new secrets: they come into force, what they replace stays good until `previousUntil`, and
+   * all else is as it was; what was minted during the call lives on under the grant that stands.
+   * @throws rotation_cancelled if it was cancelled, or its deadline has passed
+   */
+  acceptRotation(
+    id: string,
+    change: { at: number; previousUntil: number },
+  ): Promise<InstallationRow>;
   /** It did not: grant and credentials of this handshake die, the candidate secret stays. */
   refuseHandshake(id: string, at: number): Promise<void>;
   /** Refuses those whose deadline has passed: whoever ran them is gone. */
   refuseForgottenHandshakes(now: number): Promise<void>;
+  /** Deletes what rotations have replaced and what is good no more: of installations and of consumers. */
+  forgetPreviousSecrets(now: number): Promise<void>;
   /** Ends grant, tokens and subscriptions, and owes the goodbye. False if it was uninstalled already. */
   uninstall(id: string, at: number, goodbye: LifecycleCall | undefined): Promise<boolean>;
   /**

@@ -85,9 +85,11 @@ export async function attempt(
       recipient = undefined;
       continue;
     }
-    const { shared, webhook } = recipient.secrets;
+    const known = [recipient.secrets, recipient.previous].filter(
+      (secrets) => secrets !== undefined,
+    );
     const { silentUntil, ...outcome } = decideOutcome(answer, {
-      secrets: [shared, webhook],
+      secrets: known.flatMap(({ shared, webhook }) => [shared, webhook]),
       number,
       isProbe,
       now: clock.now(),
@@ -155,7 +157,7 @@ function headersOf(
   { event, delivery, number, now, body, recipient, gate }: ToSend,
   platform: Platform,
 ): Record<string, string> {
-  const { installation, secrets } = recipient;
+  const { installation, secrets, previous } = recipient;
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'user-agent': 'Mortise-Webhooks/1',
@@ -177,6 +179,7 @@ function headersOf(
       clientKey: installation.clientKey,
       body: body.bytes,
       secrets: secrets!,
+      previous,
       now,
     },
     platform.signatures,

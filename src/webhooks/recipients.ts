@@ -2,12 +2,19 @@
 // has its socket, and never for a refusal: that is looked at again.
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
-import { acknowledgedSecrets, type InstallationSecrets } from '../store/installation-secrets.ts';
+import {
+  acknowledgedSecrets,
+  type InstallationSecrets,
+  type PreviousSecrets,
+  previousSecrets,
+} from '../store/installation-secrets.ts';
 import type { Recipient } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
 
 export interface KnownRecipient extends Recipient {
   secrets: InstallationSecrets | undefined;
+  /** What a rotation has replaced. Kept past its time, perhaps: that is looked at when something is signed. */
+  previous: PreviousSecrets | undefined;
   /** Granted, with everything implied. */
   scopes: ReadonlySet<string>;
   /** The same for all who may see the same. */
@@ -42,6 +49,7 @@ export class Recipients {
     const known: KnownRecipient = {
       ...row,
       secrets: acknowledgedSecrets(this.#box, row.installation),
+      previous: previousSecrets(this.#box, row.installation),
       scopes: this.#platform.scopes.closure(granted),
       scopesKey: granted.join(' '),
     };

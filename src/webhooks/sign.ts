@@ -5,7 +5,7 @@ import { toSeconds } from '../core/clock.ts';
 import { JWT_LIFETIME_SECONDS, queryStringHash, signHs256 } from '../core/connect-jwt.ts';
 import { hmacKey } from '../core/secrets.ts';
 import type { SignatureKind } from '../platform/definition.ts';
-import type { InstallationSecrets } from '../store/installation-secrets.ts';
+import type { InstallationSecrets, PreviousSecrets } from '../store/installation-secrets.ts';
 
 export interface WebhookToSign {
   deliveryId: string;
@@ -14,6 +14,8 @@ export interface WebhookToSign {
   clientKey: string;
   body: Buffer;
   secrets: Pick<InstallationSecrets, 'shared' | 'webhook'>;
+  /** What a rotation has replaced. */
+  previous?: Pick<PreviousSecrets, 'webhook' | 'until'>;
   now: number;
 }
 
@@ -26,7 +28,7 @@ export function signatureHeaders(
   const timestamp = toSeconds(webhook.now);
   headers['webhook-id'] = webhook.deliveryId;
   headers['webhook-timestamp'] = String(timestamp);
-  if (kinds.has('standard')) headers['webhook-signature'] = standardSignature(webhook, timestamp);
+  if (kinds.has('standard')) headers['webhook-signature'] = standardSignatures(webhook, timestamp);
   if (kinds.has('connect')) headers.authorization = connectAuthorization(webhook, timestamp);
   if (kinds.has('hub')) {
     const signature = hubSignature(webhook.body, webhook.secrets.webhook);
@@ -36,12 +38,21 @@ export function signatureHeaders(
   return headers;
 }
 
+/** The only one of the three headers that has room for two: one of them holds, whichever secret a receiver has. */
+function standardSignatures(webhook: WebhookToSign, timestamp: number): string {
+  const { secrets, previous, now } = webhook;
+  const signature = standardSignature(webhook, timestamp, secrets.webhook);
+  if (!previous || previous.until <= now) return signature;
+  return `${signature} ${standardSignature(webhook, timestamp, previous.webhook)}`;
+}
+
 /** Standard Webhooks v1: HMAC-SHA256 of `id.timestamp.body` under the bytes behind `whsec_`. */
 export function standardSignature(
-  { deliveryId, body, secrets }: Pick<WebhookToSign, 'deliveryId' | 'body' | 'secrets'>,
+  { deliveryId, body }: Pick<WebhookToSign, 'deliveryId' | 'body'>,
   timestamp: number,
+  webhookSecret: string,
 ): string {
-  const key = hmacKey(secrets.webhook.replace(/^whsec_/, ''), 'base64');
+  const key = hmacKey(webhookSecret.replace(/^whsec_/, ''), 'base64');
   const mac = createHmac('sha256', key)
     .update(`${deliveryId}.${timestamp}.`)
     .update(body)

@@ -142,7 +142,21 @@ describe('after everything was used once', () => {
     expect(again.status).to.equal(502);
     refused(again);
     keep('candidate secret', installed.addon.to('/installed').at(-1)!.json.oauthClientSecret);
+    // A rotation that is refused by an add-on that says all it has been told, and one that is not.
+    installed.addon.respond = (call, response) =>
+      response.writeHead(500).end(JSON.stringify([call.json, payload]));
+    const rotate = () =>
+      running.operator('POST', `/installations/${installed.installation.id}/rotate-secret`);
+    refused(await rotate());
     installed.addon.respond = answer(204);
+    const accepted = await rotate();
+    expect(accepted.status, accepted.text).to.equal(200);
+    refusals.push(accepted.text);
+    for (const { json: told } of installed.addon.to('/installed').slice(-2)) {
+      keep(`rotated shared secret ${secrets.size}`, told.sharedSecret);
+      keep(`rotated webhook secret ${secrets.size}`, told.webhookSecret);
+      keep(`rotated client secret ${secrets.size}`, told.oauthClientSecret);
+    }
   }
 
   /** Right and wrong secrets at every door, in every place, refused. */

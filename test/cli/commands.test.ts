@@ -134,6 +134,10 @@ describe('the command line', function () {
     expect(items).to.be.an('array');
     const types = (await json('events', 'types')).json.items;
     expect(types.map((t: { type: string }) => t.type)).to.include('repo:push');
+    const rotated = await json('installations', installed.json.id, '--rotate-secret');
+    expect(rotated.json).to.have.all.keys('rotatedAt', 'previousValidUntil', 'exchange');
+    const both = await run('installations', installed.json.id, '--rotate-secret', '--uninstall');
+    expect(both.code).to.equal(2);
     const gone = await json('installations', installed.json.id, '--uninstall');
     expect(gone.json.state).to.equal('uninstalled');
   });

@@ -166,6 +166,37 @@ describe('atlassian-connect-express, unmodified', () => {
     });
   });
 
+  describe('told new secrets', () => {
+    it('believes the call that its old one signs, and keeps the new: webhooks and its own calls pass', async () => {
+      const { json } = await install(host, addon.descriptorUrl);
+      const before = await addon.client(json.clientKey);
+      await deliver();
+      for (let i = 1; i <= 3; i++) {
+        const rotated = await host.operator('POST', `/installations/${json.id}/rotate-secret`);
+        expect(rotated.status, rotated.text).to.equal(200);
+        expect(rotated.json.exchange.status).to.equal(204);
+        await deliver();
+        expect((await callAs(json.clientKey, '/2.0/repositories/acme/site')).status).to.equal(200);
+      }
+      expect(pushes().map(({ status }) => status)).to.deep.equal([204, 204, 204, 204]);
+      const after = await addon.client(json.clientKey);
+      expect(after!.sharedSecret).not.to.equal(before!.sharedSecret);
+    });
+
+    it('that it stored before it answered 500, is told the same ones again', async () => {
+      const { json } = await install(host, addon.descriptorUrl);
+      const rotate = () => host.operator('POST', `/installations/${json.id}/rotate-secret`);
+      addon.afterStoring = '500';
+      expect((await rotate()).json.code).to.equal('rotation_refused');
+      addon.afterStoring = 'answer';
+      const { sharedSecret } = (await addon.client(json.clientKey))!;
+      expect((await rotate()).status).to.equal(200);
+      expect((await addon.client(json.clientKey))!.sharedSecret).to.equal(sharedSecret);
+      await deliver();
+      expect(pushes().map(({ status }) => status)).to.deep.equal([204]);
+    });
+  });
+
   describe('uninstalled', () => {
     it('hears the signed goodbye, and believes it', async () => {
       const { json } = await install(host, addon.descriptorUrl);

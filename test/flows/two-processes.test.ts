@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
+import { Webhook } from 'standardwebhooks';
 import { type Operator, operatorOf } from '../../examples/story/operator.ts';
 import { sha256 } from '../../src/core/secrets.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
@@ -148,6 +149,27 @@ describe('two processes on one file', function () {
       expect(new Set(after), way).to.deep.equal(new Set([401]));
     }
     file.close();
+  });
+
+  it('sign with new secrets at once, whichever of them was asked to rotate', async () => {
+    const { json } = await first.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
+    for (const [n, { operator }] of [first, second, first, second].entries()) {
+      // The one that delivers keeps what it knows of the installation.
+      await publish(first.operator, n);
+      await addon.waitFor('/hook', 2 * n + 1);
+      const { status } = await operator('POST', `/installations/${json.id}/rotate-secret`);
+      expect(status).to.equal(200);
+      await publish(second.operator, n);
+      const hook = await addon.waitFor('/hook', 2 * n + 2);
+      const [before, now] = addon.to('/installed').slice(-2);
+      for (const told of [now!, before!]) {
+        const webhook = new Webhook(told.json.webhookSecret);
+        webhook.verify(hook.body, hook.headers as Record<string, string>);
+      }
+    }
   });
 
   it('hand the engine over when one is killed', async () => {

@@ -23,10 +23,12 @@ const PLATFORM = {
 describe('acting as a user', () => {
   let running: RunningHost;
   let installed: InstalledAddon;
+  let ahead = 0;
 
   before(async () => {
     running = await startHost({
       platform: PLATFORM,
+      clock: { now: () => Date.now() + ahead },
       product(host, app) {
         const router = new Router();
         router.get('/api/:site', host.guard('read'), (ctx) => {
@@ -195,6 +197,29 @@ describe('acting as a user', () => {
     await running.operator('PATCH', `/installations/${installed.installation.id}`, {
       scopes: ['write', 'act-as-user'],
     });
+  });
+
+  it('goes on over a rotation of the secrets; the old one signs for a day more', async () => {
+    const { json } = await ask(claims());
+    const { sharedSecret: old } = installed.payload;
+    const { id } = installed.installation;
+    const rotated = await running.operator('POST', `/installations/${id}/rotate-secret`);
+    expect(rotated.status).to.equal(200);
+    installed.payload = installed.addon.to('/installed').at(-1)!.json;
+    expect((await api(json.access_token)).status).to.equal(200);
+    expect((await ask(claims(), old)).status).to.equal(200);
+    expect((await ask(claims())).status).to.equal(200);
+    // Acting as a user is not acting for itself.
+    const asUser = await running.request('POST', '/addon/v1/installation/rotate-secret', {
+      headers: { authorization: `Bearer ${json.access_token}` },
+    });
+    expect([asUser.status, asUser.json.code]).to.deep.equal([401, 'invalid_token']);
+    ahead = 24 * 3_600_000;
+    const then = Math.floor((Date.now() + ahead) / 1000);
+    const later = { iat: then, exp: then + 60 };
+    expect((await ask(claims(later), old)).json.error).to.equal('invalid_grant');
+    expect((await ask(claims(later))).status).to.equal(200);
+    ahead = 0;
   });
 
   it('is refused for a user who is not active any more', async () => {

@@ -172,6 +172,27 @@ describe('the operators’ installation pages', () => {
       }
     });
 
+    it('rotate the secrets, and show what the add-on answered, yes or no', async () => {
+      await read();
+      await press('Approve and install');
+      addon.respond = answer(200, 'Locks changed.');
+      await press('Rotate secrets of Build lights in acme');
+      expect(await page.getByRole('status').textContent()).to.include('new secrets');
+      expect(await main()).to.include('Locks changed.');
+      const [first, second] = addon.to('/installed');
+      expect(second!.json.sharedSecret).not.to.equal(first!.json.sharedSecret);
+      const shown = await page.content();
+      for (const name of ['sharedSecret', 'webhookSecret', 'oauthClientSecret'])
+        expect(shown).not.to.include(second!.json[name]);
+
+      addon.respond = answer(500, 'No locksmith.');
+      await press('Rotate secrets of Build lights in acme');
+      expect(await page.getByRole('alert').textContent()).to.include(
+        'the old secrets stay in force',
+      );
+      expect(await main()).to.include('No locksmith.');
+    });
+
     it('disable, enable, and uninstall after one more question', async () => {
       await read();
       await press('Approve and install');
@@ -202,7 +223,13 @@ describe('the operators’ installation pages', () => {
         `/signin?return=${encodeURIComponent(`/operator/installations${path}`)}`,
       );
     }
-    for (const path of ['', '/new', '/some-id/state', '/some-id/uninstall']) {
+    for (const path of [
+      '',
+      '/new',
+      '/some-id/state',
+      '/some-id/rotate-secret',
+      '/some-id/uninstall',
+    ]) {
       const { hidden } = await carol.get('/account/authorizations');
       const post = { csrf: hidden.csrf ?? '', descriptorUrl: addon.descriptorUrl, context: 'acme' };
       expect((await carol.post(`/operator/installations${path}`, post)).status).to.equal(403);
@@ -215,7 +242,13 @@ describe('the operators’ installation pages', () => {
     const alice = new Browser(running);
     await alice.signIn('alice');
     const form = { descriptorUrl: addon.descriptorUrl, context: 'acme' };
-    for (const path of ['', '/new', '/some-id/state', '/some-id/uninstall']) {
+    for (const path of [
+      '',
+      '/new',
+      '/some-id/state',
+      '/some-id/rotate-secret',
+      '/some-id/uninstall',
+    ]) {
       const forged = await alice.post(`/operator/installations${path}`, { ...form, csrf: 'x' });
       expect(forged.status, path).to.equal(403);
     }

@@ -383,6 +383,138 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    describe('an accepted rotation', () => {
+      const UNTIL = T + 24 * HOUR;
+
+      async function rotated(before: InstallationRow): Promise<HandshakeProposal> {
+        const proposal = await begin(before);
+        const change = { at: T + SECOND, previousUntil: UNTIL };
+        await store.installations.acceptRotation(proposal.id, change);
+        return proposal;
+      }
+
+      it('brings new secrets into force, keeps the old ones beside them, and changes nothing else', async () => {
+        const before = await install();
+        const grant = await store.installations.findGrant(before.id);
+        const webhooks = await store.installations.findWebhooks(before.id);
+        const owed = call(before.id, 'scopesChanged');
+        const narrowed = { id: newId(), scopes: ['repository'], resources: null };
+        await store.installations.setGrant(before.id, narrowed, {
+          at: T,
+          subscriptions: [{ eventType: 'repo:push', webhookId: webhooks[0]!.id }],
+          call: owed,
+        });
+        const standing = (await store.installations.find(before.id))!;
+        const { secretHash } = (await store.clients.find(before.oauthClientId))!;
+        const proposal = await rotated(standing);
+        const row = (await store.installations.find(before.id))!;
+        expect(row).to.deep.equal({
+          ...standing,
+          epoch: row.epoch,
+          updatedAt: T + SECOND,
+          acknowledgedSecrets: proposal.candidateSecrets,
+          previousSecrets: before.acknowledgedSecrets,
+          previousSecretsUntil: UNTIL,
+        });
+        expect(row.epoch).to.be.greaterThan(standing.epoch);
+        const client = (await store.clients.find(before.oauthClientId))!;
+        expect(client).to.deep.include({
+          secretHash: proposal.oauthSecretHash,
+          previous: { secretHash, until: UNTIL },
+          handshake: null,
+        });
+        expect(await store.installations.findGrant(before.id)).to.deep.include({
+          ...grant,
+          id: narrowed.id,
+        });
+        expect(await store.installations.findWebhooks(before.id)).to.deep.equal(webhooks);
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([owed]);
+      });
+
+      it('bumps the epoch twice: with the call, and with the yes', async () => {
+        const before = await install();
+        const proposal = await begin(before);
+        const { epoch } = (await store.installations.find(before.id))!;
+        expect(store.deliveries.isCurrent(before.id, before.epoch)).to.equal(false);
+        await store.installations.acceptRotation(proposal.id, { at: T, previousUntil: UNTIL });
+        expect(store.deliveries.isCurrent(before.id, epoch)).to.equal(false);
+      });
+
+      it('moves the tokens of the call to the grant that stands', async () => {
+        const before = await install();
+        const grant = (await store.installations.findGrant(before.id))!;
+        const old = await mint(grant.id, before.oauthClientId);
+        const proposal = await begin(before);
+        const during = await mint(proposal.grantId, before.oauthClientId);
+        await store.installations.acceptRotation(proposal.id, { at: T, previousUntil: UNTIL });
+        for (const hash of [old, during])
+          expect((await store.tokens.check(hash))!.grant).to.deep.include({
+            id: grant.id,
+            until: null,
+            handshakeDeadline: null,
+          });
+        expect(await store.installations.findHandshakeGrant(proposal.grantId)).to.equal(undefined);
+      });
+
+      it('keeps one generation: the next ends what the first has replaced', async () => {
+        const first = await rotated(await install());
+        const row = (await store.installations.find(first.installationId))!;
+        const second = await rotated(row);
+        expect(await store.installations.find(row.id)).to.deep.include({
+          acknowledgedSecrets: second.candidateSecrets,
+          previousSecrets: first.candidateSecrets,
+        });
+      });
+
+      it('is not possible once it was cancelled, or too late', async () => {
+        const before = await install();
+        const proposal = await begin(before);
+        const late = { at: proposal.deadline + 1, previousUntil: UNTIL };
+        const codeOfRotation = (change: typeof late) =>
+          codeOf(store.installations.acceptRotation(proposal.id, change));
+        expect(await codeOfRotation(late)).to.equal('rotation_cancelled');
+        expect(await codeOfRotation({ ...late, at: T })).to.equal('rotation_cancelled');
+        expect(await store.installations.find(before.id)).to.deep.include({
+          acknowledgedSecrets: before.acknowledgedSecrets,
+          candidateSecrets: proposal.candidateSecrets,
+          previousSecrets: null,
+          previousSecretsUntil: null,
+        });
+        expect(await begin((await store.installations.find(before.id))!)).not.to.equal(undefined);
+      });
+
+      it('is not possible without a grant: nothing stands that could go on', async () => {
+        const before = await install();
+        const proposal = await begin(before);
+        const grant = (await store.installations.findGrant(before.id))!;
+        await store.grants.end(grant.id, T, 'revoked');
+        const change = { at: T, previousUntil: UNTIL };
+        expect(await codeOf(store.installations.acceptRotation(proposal.id, change))).to.equal(
+          'rotation_cancelled',
+        );
+        expect(await store.installations.findHandshakeGrant(proposal.grantId)).to.equal(undefined);
+      });
+
+      const ends: [how: string, end: (row: InstallationRow) => Promise<unknown>][] = [
+        ['an install', async (row) => accept(await begin(row))],
+        ['an uninstall', (row) => store.installations.uninstall(row.id, T, undefined)],
+        ['its time', () => store.installations.forgetPreviousSecrets(UNTIL)],
+      ];
+      for (const [how, end] of ends) {
+        it(`is over with ${how}: the old ones are gone`, async () => {
+          const { installationId } = await rotated(await install());
+          await store.installations.forgetPreviousSecrets(UNTIL - 1);
+          const row = (await store.installations.find(installationId))!;
+          expect(row.previousSecrets).to.be.a('string');
+          await end(row);
+          const after = (await store.installations.find(installationId))!;
+          expect(after).to.include({ previousSecrets: null, previousSecretsUntil: null });
+          expect(after.epoch).to.be.greaterThan(row.epoch);
+          expect((await store.clients.find(row.oauthClientId))!.previous).to.equal(null);
+        });
+      }
+    });
+
     describe('a refused handshake', () => {
       it('leaves the previous grant in force, and keeps the candidate secret', async () => {
         const before = await install();

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
+import { Webhook } from 'standardwebhooks';
 import { SecretBox } from '../../src/core/secret-box.ts';
 import { acknowledgedSecrets } from '../../src/store/installation-secrets.ts';
 import type { InstallationRow } from '../../src/store/rows.ts';
@@ -213,6 +214,24 @@ describe('secrets at rest', () => {
         return row.acknowledgedSecrets!.split('.')[1];
       };
       expect(await keyOf(later.id)).not.to.equal(await keyOf(id));
+    });
+
+    it('are sealed with the new one by a rotation; what that replaced is still read with the older', async () => {
+      const { id, told } = await install();
+      await restart({ secretKey: NEW_KEY, previousSecretKeys: [SECRET_KEY] });
+      await running.host.start();
+      const rotated = await running.operator('POST', `/installations/${id}/rotate-secret`);
+      expect(rotated.status, rotated.text).to.equal(200);
+      const row = (await running.host.parts.store.installations.find(id))!;
+      const keyOf = (sealed: string | null) => sealed!.split('.')[1];
+      expect(keyOf(row.previousSecrets)).not.to.equal(keyOf(row.acknowledgedSecrets));
+      await running.operator('POST', '/events', PUSH);
+      const { headers, body } = await addon.waitFor('/hook');
+      const { webhookSecret } = addon.to('/installed').at(-1)!.json;
+      for (const secret of [told.webhookSecret, webhookSecret]) {
+        const verified = new Webhook(secret).verify(body, headers as Record<string, string>);
+        expect(verified).to.be.an('object');
+      }
     });
 
     it('stop the start when the older one is not given, with a sentence', async () => {

@@ -1,17 +1,24 @@
-// mortise installations [ID]: what is installed; --uninstall ends one.
-import type { Command } from 'commander';
+// mortise installations [ID]: what is installed; --rotate-secret renews its secrets, --uninstall ends it.
+import { type Command, Option } from 'commander';
 import { type ClientOptions, callOperator, print, withClientOptions } from '../operator-client.ts';
 import { table } from '../table.ts';
 
 interface Options extends ClientOptions {
   uninstall?: boolean;
+  rotateSecret?: boolean;
 }
 
 export function addInstallationsCommand(program: Command): void {
   withClientOptions(
     program
       .command('installations [id]')
-      .description('list what is installed, or show or end one')
+      .description('list what is installed, or show or end one, or renew its secrets')
+      .addOption(
+        new Option(
+          '--rotate-secret',
+          'tell it new secrets; the old ones are good for a day more',
+        ).conflicts('uninstall'),
+      )
       .option('--uninstall', 'uninstall it'),
   ).action(installations);
 }
@@ -21,6 +28,13 @@ async function installations(id: string | undefined, options: Options): Promise<
   if (options.uninstall) {
     await callOperator(options, 'DELETE', `/installations/${encodeURIComponent(id)}`);
     return print(options, { id, state: 'uninstalled' }, [`${id} is uninstalled`]);
+  }
+  if (options.rotateSecret) {
+    const path = `/installations/${encodeURIComponent(id)}/rotate-secret`;
+    const rotated = await callOperator<{ previousValidUntil: string }>(options, 'POST', path);
+    return print(options, rotated, [
+      `${id} has acknowledged new secrets; the old ones are good until ${rotated.previousValidUntil}`,
+    ]);
   }
   const one = await callOperator(options, 'GET', `/installations/${encodeURIComponent(id)}`);
   print(options, one, [JSON.stringify(one, null, 2)]);

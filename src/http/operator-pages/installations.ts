@@ -1,8 +1,10 @@
-// /operator/installations: what is installed; disable, enable, uninstall.
+// /operator/installations: what is installed; disable, enable, rotate secrets, uninstall.
 import type Router from '@koa/router';
+import { MortiseError } from '../../core/errors.ts';
 import { changeInstallation } from '../../host/change-installation.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { rotateSecret } from '../../host/rotate-secret.ts';
 import { groupScopes } from '../../host/scope-view.ts';
 import { installationNotFound, uninstall } from '../../host/uninstall.ts';
 import type { ExchangeRecord, InstallationRow } from '../../store/rows.ts';
@@ -22,6 +24,8 @@ const SAID: Record<string, string> = {
   installed: 'Installed. What was sent and what the add-on answered is below.',
   enabled: 'Enabled. The add-on is told, and receives events again.',
   disabled: 'Disabled. Its tokens are refused, and it receives no events.',
+  rotated:
+    'The add-on has new secrets; the old ones are good for a day more. What it answered is below.',
   uninstalled: 'Uninstalled. Its tokens are dead, and nothing more is sent to it.',
 };
 
@@ -29,8 +33,9 @@ export function installationPageRoutes(router: Router, parts: HostParts): void {
   const { show, take } = operatorPages(router, parts);
   show('/operator', async ({ ctx }) => seeOther(ctx, INSTALLATIONS));
   show(INSTALLATIONS, list);
-  show(`${INSTALLATIONS}/:id`, showOne);
+  show(`${INSTALLATIONS}/:id`, (visit) => showOne(visit));
   take(`${INSTALLATIONS}/:id/state`, changeState);
+  take(`${INSTALLATIONS}/:id/rotate-secret`, rotate);
   show(`${INSTALLATIONS}/:id/uninstall`, confirmUninstall);
   take(`${INSTALLATIONS}/:id/uninstall`, async ({ ctx }) => {
     await uninstall(ctx.params.id!, parts);
@@ -54,7 +59,7 @@ async function list({ ctx, parts }: Visit): Promise<void> {
   );
 }
 
-async function showOne(visit: Visit): Promise<void> {
+async function showOne(visit: Visit, error?: MortiseError): Promise<void> {
   const { ctx, parts } = visit;
   const row = await find(visit);
   const item = await itemOf(row, parts);
@@ -68,8 +73,23 @@ async function showOne(visit: Visit): Promise<void> {
       groups: groupScopes(item.scopes, parts.settings.platform),
       exchanges: exchanges.map(exchangeOf),
       said: SAID[String(ctx.query.done ?? '')],
+      problem: error,
     }),
+    { status: error?.status },
   );
+}
+
+/** What the add-on answered is on the page either way. */
+async function rotate(post: Post): Promise<void> {
+  const { ctx, parts } = post;
+  const id = ctx.params.id!;
+  try {
+    await rotateSecret(id, parts);
+  } catch (error) {
+    if (!(error instanceof MortiseError) || error.code === 'installation_not_found') throw error;
+    return showOne(post, error);
+  }
+  seeOther(ctx, `${INSTALLATIONS}/${id}?done=rotated`);
 }
 
 async function changeState({ ctx, parts, form }: Post): Promise<void> {

@@ -1,9 +1,10 @@
-// GET, POST /operator/v1/installations · GET, PATCH, DELETE /operator/v1/installations/{id}
+// GET, POST /operator/v1/installations · GET, PATCH, DELETE /operator/v1/installations/{id} · POST …/{id}/rotate-secret
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { changeInstallation } from '../../host/change-installation.ts';
 import { install } from '../../host/install.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { rotateSecret } from '../../host/rotate-secret.ts';
 import { installationNotFound, uninstall } from '../../host/uninstall.ts';
 import { readJson, readJsonObject, requireObject } from '../body.ts';
 import { descriptorInput } from '../descriptor-input.ts';
@@ -16,7 +17,7 @@ import {
   pageLimit,
   refuseOthers,
 } from '../fields.ts';
-import { exchangeView, installationView } from './views.ts';
+import { exchangeView, installationView, rotationView } from './views.ts';
 
 export function installationRoutes(router: Router, parts: HostParts): void {
   router.post('/installations', async (ctx) => {
@@ -85,6 +86,10 @@ export function installationRoutes(router: Router, parts: HostParts): void {
       parts,
     );
     ctx.body = await installationView(changed, parts);
+  });
+
+  router.post('/installations/:id/rotate-secret', async (ctx) => {
+    ctx.body = rotationView(await rotateSecret(ctx.params.id!, parts));
   });
 
   router.delete('/installations/:id', async (ctx) => {

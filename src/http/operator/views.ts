@@ -2,6 +2,7 @@
 import { isoTime } from '../../core/clock.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import type { RotatedSecrets } from '../../host/rotate-secret.ts';
 import type { Delivery, DeliveryView, ExchangeRecord, InstallationRow } from '../../store/rows.ts';
 
 export async function installationView(
@@ -47,6 +48,19 @@ export function exchangeView(exchange: ExchangeRecord): Record<string, unknown> 
     excerpt,
     at: isoTime(at),
     durationMs,
+  };
+}
+
+/** No secret: those are told to the add-on alone. */
+export function rotationView({
+  rotatedAt,
+  previousValidUntil,
+  exchange,
+}: RotatedSecrets): Record<string, unknown> {
+  return {
+    rotatedAt: isoTime(rotatedAt),
+    previousValidUntil: isoTime(previousValidUntil),
+    exchange: exchangeView(exchange),
   };
 }
 

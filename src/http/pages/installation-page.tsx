@@ -5,7 +5,7 @@ import { InstallationActions } from './installation-actions.tsx';
 import { InstallationFacts, type InstallationItem, State } from './installations-page.tsx';
 import { type Frame, Layout } from './layout.tsx';
 import { Name } from './name.tsx';
-import { Said } from './notice.tsx';
+import { type Problem, Refusal, Said } from './notice.tsx';
 import { ScopeList } from './scope-list.tsx';
 
 export function InstallationPage({
@@ -15,6 +15,7 @@ export function InstallationPage({
   groups,
   exchanges,
   said,
+  problem,
 }: {
   frame: Frame;
   csrf: string;
@@ -23,6 +24,7 @@ export function InstallationPage({
   /** Newest first. */
   exchanges: ExchangeView[];
   said?: string;
+  problem?: Problem;
 }) {
   return (
     <Layout {...frame} title={item.name} isWide>
@@ -33,9 +35,10 @@ export function InstallationPage({
         <State of={item.state} />
       </div>
       <Said text={said} />
+      <Refusal problem={problem} />
       <section class="card">
         <InstallationFacts item={item} />
-        <InstallationActions item={item} csrf={csrf} />
+        <InstallationActions item={item} csrf={csrf} isAlone />
       </section>
       <section class="card">
         <h2>It may</h2>

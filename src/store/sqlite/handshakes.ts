@@ -28,7 +28,11 @@ export function handshakeOperations(
   writer: Writer,
 ): Pick<
   InstallationStore,
-  'beginHandshake' | 'acceptHandshake' | 'refuseHandshake' | 'refuseForgottenHandshakes'
+  | 'beginHandshake'
+  | 'acceptHandshake'
+  | 'acceptRotation'
+  | 'refuseHandshake'
+  | 'refuseForgottenHandshakes'
 > {
   const grants = grantStatements(db);
   const subscriptions = subscriptionStatements(db);
@@ -86,18 +90,42 @@ export function handshakeOperations(
   const activateGrant = db.prepare(
     'UPDATE oauth_grants SET handshake_id = NULL, since = ? WHERE id = ?',
   );
+  // Nothing of an overlap lives on: the add-on may be at another origin now.
   const activateClient = db.prepare(
-    'UPDATE oauth_clients SET secret_hash = ?, enabled = 1 WHERE installation_id = ?',
+    `UPDATE oauth_clients SET secret_hash = ?, enabled = 1, previous_secret_hash = NULL, previous_secret_until = NULL
+     WHERE installation_id = ?`,
+  );
+  const rotateClient = db.prepare(
+    `UPDATE oauth_clients SET previous_secret_hash = secret_hash, previous_secret_until = @previousUntil,
+       secret_hash = @oauth_secret_hash
+     WHERE installation_id = @installation_id`,
   );
   const activateInstallation = db.prepare(
     `UPDATE installations SET state = 'enabled', epoch = epoch + 1, descriptor_url = @descriptor_url,
        base_url = @base_url, descriptor = @descriptor, descriptor_digest = @descriptor_digest,
        descriptor_version = descriptor_version + 1,
        acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
+       previous_secrets = NULL, previous_secrets_until = NULL,
        call_holder = NULL, call_held_until = NULL,
        installed_at = @at, uninstalled_at = NULL, updated_at = @at
      WHERE id = @installation_id`,
   );
+  const rotateInstallation = db.prepare(
+    `UPDATE installations SET epoch = epoch + 1, updated_at = @at,
+       previous_secrets = acknowledged_secrets, previous_secrets_until = @previousUntil,
+       acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
+       call_holder = NULL, call_held_until = NULL
+     WHERE id = @installation_id`,
+  );
+
+  /** The handshake, if its yes still counts; if not, that it is over must stand: nothing may be thrown after this. */
+  function stillRunning(id: string, at: number): RawHandshake | undefined {
+    const handshake = running.get(id);
+    if (handshake && handshake.deadline >= at) return handshake;
+    if (handshake) handshakes.refuse(handshake, at);
+    else releaseHold.run(id);
+    return undefined;
+  }
 
   /** Another origin that uses this add-on's key, or is about to. */
   function otherOrigin(proposal: HandshakeProposal): string | undefined {
@@ -142,13 +170,8 @@ export function handshakeOperations(
 
     async acceptHandshake(id, { at, webhooks, subscriptions: wanted, call }) {
       const accepted = await writer.write(() => {
-        const handshake = running.get(id);
-        // Not thrown in here: that it is over must stand.
-        if (!handshake || handshake.deadline < at) {
-          if (handshake) handshakes.refuse(handshake, at);
-          else releaseHold.run(id);
-          return undefined;
-        }
+        const handshake = stillRunning(id, at);
+        if (!handshake) return undefined;
         const installationId = handshake.installation_id;
         supersedeCalls.run(installationId);
         const previous = grants.findInForce(installationId);
@@ -180,6 +203,25 @@ export function handshakeOperations(
       return accepted;
     },
 
+    async acceptRotation(id, { at, previousUntil }) {
+      const accepted = await writer.write(() => {
+        const handshake = stillRunning(id, at);
+        if (!handshake) return undefined;
+        const grant = grants.findInForce(handshake.installation_id);
+        if (!grant) {
+          handshakes.refuse(handshake, at);
+          return undefined;
+        }
+        grants.succeed(handshake.grant_id, grant.id, at, 'rotated');
+        rotateClient.run({ ...handshake, previousUntil });
+        rotateInstallation.run({ ...handshake, at, previousUntil });
+        handshakes.accepted(id, at);
+        return find.get(handshake.installation_id)!;
+      });
+      if (!accepted) throw rotationOver();
+      return accepted;
+    },
+
     refuseHandshake: (id, at) =>
       writer.write(() => {
         const handshake = running.get(id);
@@ -203,5 +245,15 @@ function handshakeOver(): MortiseError {
     message:
       'The installation was cancelled, or took too long, while the add-on was being called; nothing was installed.',
     hint: 'Install it again.',
+  });
+}
+
+function rotationOver(): MortiseError {
+  return new MortiseError({
+    code: 'rotation_cancelled',
+    status: 409,
+    message:
+      'The installation was changed, or the call took too long, while the add-on was told its new secrets; the old ones stay in force.',
+    hint: 'Rotate again: the add-on is told the same new secrets.',
   });
 }

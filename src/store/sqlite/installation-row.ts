@@ -7,6 +7,7 @@ export function installationColumns(alias: string): string {
     ${alias}.descriptor_url AS descriptorUrl, ${alias}.base_url AS baseUrl, ${alias}.descriptor,
     ${alias}.descriptor_digest AS descriptorDigest, ${alias}.descriptor_version AS descriptorVersion,
     ${alias}.acknowledged_secrets AS acknowledgedSecrets, ${alias}.candidate_secrets AS candidateSecrets,
+    ${alias}.previous_secrets AS previousSecrets, ${alias}.previous_secrets_until AS previousSecretsUntil,
     ${alias}.created_at AS createdAt, ${alias}.updated_at AS updatedAt,
     ${alias}.installed_at AS installedAt, ${alias}.uninstalled_at AS uninstalledAt`;
 }

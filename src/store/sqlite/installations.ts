@@ -7,6 +7,7 @@ import { handshakeOperations } from './handshakes.ts';
 import { installationColumns } from './installation-row.ts';
 import { installationStateStatements } from './installation-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
+import { previousSecretOperations } from './previous-secrets.ts';
 import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
 import { WEBHOOK_COLUMNS } from './webhooks.ts';
@@ -45,7 +46,8 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     `SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE installation_id = ? AND until IS NULL ORDER BY rowid`,
   );
   const markUninstalled = db.prepare(
-    `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, uninstalled_at = @at, updated_at = @at
+    `UPDATE installations SET state = 'uninstalled', epoch = epoch + 1, uninstalled_at = @at, updated_at = @at,
+       previous_secrets = NULL, previous_secrets_until = NULL
      WHERE id = @id AND state IN ('enabled', 'disabled')`,
   );
   const cancelPending = db.prepare(
@@ -57,7 +59,8 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     `UPDATE oauth_grants SET until = @at, ended_because = 'uninstalled' WHERE installation_id = @id AND until IS NULL`,
   );
   const disableClient = db.prepare(
-    'UPDATE oauth_clients SET enabled = 0, secret_hash = NULL WHERE installation_id = ?',
+    `UPDATE oauth_clients SET enabled = 0, secret_hash = NULL, previous_secret_hash = NULL, previous_secret_until = NULL
+     WHERE installation_id = ?`,
   );
   const setState = db.prepare(
     `UPDATE installations SET state = @state, epoch = epoch + 1, updated_at = @at
@@ -80,6 +83,7 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
 
   return {
     ...handshakeOperations(db, writer),
+    ...previousSecretOperations(db, writer),
     async find(id) {
       return find.get(id);
     },
