@@ -4,9 +4,11 @@
 import { LifecycleSequence } from '../lifecycle/sequence.ts';
 import type { LaneState } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
+import { wellLane } from '../webhooks/health.ts';
 import { noticeOwed } from './change-installation.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts, Published } from './parts.ts';
+import { ReplayRunner } from './replay-runner.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
 const LOCK_RETRY_MS = 500;
@@ -20,6 +22,7 @@ export class Background {
   #lock: { release(): void } | undefined;
   #engine: Engine | undefined;
   #sequence: LifecycleSequence | undefined;
+  #replays: ReplayRunner | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -37,6 +40,8 @@ export class Background {
   wake(): void {
     this.#engine?.wake();
     this.#sequence?.wake();
+    this.#replays?.wake();
+    if (this.#engine) void this.#tellRecovered(this.#engine);
   }
 
   published(events: Published[]): void {
@@ -52,6 +57,7 @@ export class Background {
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#replays?.stop();
     await Promise.all([this.#engine?.stop(), this.#sequence?.stop()]);
     this.#lock?.release();
   }
@@ -83,8 +89,15 @@ export class Background {
       random,
       make: (call) => makeOwedCall(call, this.#parts),
     });
+    this.#replays = new ReplayRunner({
+      store: store.replays,
+      clock,
+      log,
+      expect: (installationId) => this.expect(installationId),
+    });
     await this.#engine.start();
     this.#sequence.start();
+    this.#replays.wake();
     this.#timers = [
       setInterval(() => {
         if (store.engine.hasForeignChanges()) this.wake();
@@ -96,6 +109,16 @@ export class Background {
       }, FORGOTTEN_HANDSHAKES_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Somebody, in whatever process, has declared their endpoints well. */
+  async #tellRecovered(engine: Engine): Promise<void> {
+    const { store, settings } = this.#parts;
+    try {
+      for (const id of await store.installations.takeRecovered()) engine.expect(id, wellLane(id));
+    } catch (error) {
+      settings.log.error({ err: error }, 'the engine could not be told of a recovery');
+    }
   }
 
   /** Subscriptions are derived from the platform definition: another definition, another derivation. */

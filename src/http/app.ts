@@ -24,6 +24,7 @@ import { deliveryRoutes } from './operator/deliveries.ts';
 import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
 import { installationRoutes } from './operator/installations.ts';
+import { replayRoutes } from './operator/replays.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
 import { installationPageRoutes } from './operator-pages/installations.ts';
 import { healthRoutes } from './ops/health.ts';
@@ -91,6 +92,7 @@ function operatorApi(parts: HostParts): Router {
   installationRoutes(router, parts);
   eventRoutes(router, parts);
   deliveryRoutes(router, parts);
+  replayRoutes(router, parts);
   consumerRoutes(router, parts);
   grantRoutes(router, parts);
   catalogueRoutes(router, parts);

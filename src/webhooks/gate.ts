@@ -1,7 +1,7 @@
 // Asked when the request is about to get its socket: may this installation still be told? Pure. The
 // answer rests on rows read a moment ago; their epoch is compared again before the first byte.
 import type { EventType, Platform } from '../platform/platform.ts';
-import type { EventRow, Recipient, WebhookRow } from '../store/rows.ts';
+import type { EventRow, OwedDelivery, Recipient, WebhookRow } from '../store/rows.ts';
 
 export type DropReason =
   | 'uninstalled'
@@ -19,11 +19,13 @@ export type GateDecision =
   /** `isForAll`: nothing else that is owed to this installation could pass either. */
   | { ok: false; reason: DropReason; message: string; isForAll: boolean };
 
+/** @param allowed 'now': what was granted when the event was published does not count (a replay) */
 export function decideGate(
   event: EventRow,
   { installation, grant, webhooks }: Recipient,
   webhookId: string,
   platform: Platform,
+  allowed: OwedDelivery['allowed'] = null,
 ): GateDecision {
   if (installation.state === 'uninstalled')
     return dropAll('uninstalled', 'The add-on has been uninstalled.');
@@ -36,7 +38,7 @@ export function decideGate(
     return drop('webhook_removed', 'The descriptor no longer declares this webhook.');
   if (webhook.offSince !== null)
     return drop('webhook_off', 'The add-on answered 410: it wants no more of this webhook.');
-  if (event.createdAt < webhook.since) {
+  if (event.createdAt < webhook.since && allowed !== 'now') {
     return drop('before_installation', 'The event was published before this installation.');
   }
   if (event.context !== installation.context) {

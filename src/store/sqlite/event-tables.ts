@@ -35,6 +35,34 @@ function prepare(db: Database, table: string) {
     ),
     bySeq: db.prepare<[number], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE seq = ?`),
     byId: db.prepare<[string], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE id = ?`),
+    /** Of one event: what a delivery says of it. */
+    place: db.prepare<[string], { eventSeq: number; orderingKey: string | null }>(
+      `SELECT seq AS eventSeq, ordering_key AS orderingKey FROM ${table} WHERE id = ?`,
+    ),
+    range: db.prepare<
+      {
+        from: number;
+        since: number;
+        until: number;
+        type: string | null;
+        id: string | null;
+        limit: number;
+      },
+      {
+        eventSeq: number;
+        eventId: string;
+        eventType: string;
+        eventAt: number;
+        orderingKey: string | null;
+        context: string;
+        resource: string | null;
+      }
+    >(
+      `SELECT seq AS eventSeq, id AS eventId, type AS eventType, created_at AS eventAt, ordering_key AS orderingKey,
+         context, resource
+       FROM ${table} WHERE seq >= @from AND created_at BETWEEN @since AND @until
+         AND (@type IS NULL OR type = @type) AND (@id IS NULL OR id = @id) ORDER BY seq LIMIT @limit`,
+    ),
   };
 }
 

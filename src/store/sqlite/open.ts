@@ -20,6 +20,7 @@ import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
+import { replayStore } from './replays.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 import { Writer } from './writer.ts';
@@ -62,6 +63,7 @@ export function openSqlite(path: string): Store {
     tokens: tokenStore(db, writer),
     events: eventStore(db, writer, file, days.events),
     deliveries: deliveryStore(db, writer, days.attempts, days.events),
+    replays: replayStore(db, writer, days.attempts, days.events),
     engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();
