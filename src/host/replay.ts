@@ -73,17 +73,15 @@ export async function replayDelivery(
       hint: 'GET /operator/v1/deliveries lists them.',
     });
   }
-  const createdAt = parts.settings.clock.now();
   const what: ReplaySelection = {
     deliveryId,
     installationId: delivery.installationId,
     eventType: delivery.eventType,
     eventId: delivery.eventId,
     since: null,
-    until: createdAt,
+    until: delivery.createdAt,
     outcomes: ENDED,
     allowed,
-    createdAt,
   };
   const { count: total, skippedOwed, skippedExpired } = await count(what, parts);
   if (skippedOwed > 0) throw owedAlready(deliveryId);
@@ -123,11 +121,11 @@ export function replayNotFound(id: string): MortiseError {
 }
 
 async function create(
-  replay: Omit<NewReplay, 'id'>,
-  { store, wake }: HostParts,
+  replay: Omit<NewReplay, 'id' | 'createdAt'>,
+  { store, settings, wake }: HostParts,
 ): Promise<ReplayRow> {
   const id = newId();
-  await store.replays.create({ ...replay, id });
+  await store.replays.create({ ...replay, id, createdAt: settings.clock.now() });
   wake();
   return (await store.replays.find(id))!;
 }
@@ -154,7 +152,7 @@ async function select(request: ReplayRequest, parts: HostParts): Promise<ReplayS
     throw installationNotFound(installationId);
   if (eventType !== null && !settings.platform.events.has(eventType))
     throw unknownEventType(eventType, parts);
-  const createdAt = settings.clock.now();
+  const now = settings.clock.now();
   const eventAt = eventId === null ? undefined : timeOf(eventId);
   if (eventId !== null && eventAt === undefined) throw noEvent(eventId);
   return {
@@ -163,10 +161,9 @@ async function select(request: ReplayRequest, parts: HostParts): Promise<ReplayS
     eventType,
     eventId,
     since: eventAt ?? request.since ?? null,
-    until: Math.min(eventAt ?? request.until ?? createdAt, createdAt),
+    until: Math.min(eventAt ?? request.until ?? now, now),
     outcomes: request.outcomes ?? NOT_ARRIVED,
     allowed: request.allowed ?? 'then-and-now',
-    createdAt,
   };
 }
 

@@ -24,6 +24,7 @@ import { deliveryRoutes } from './operator/deliveries.ts';
 import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
 import { installationRoutes } from './operator/installations.ts';
+import { recoveryRoutes } from './operator/recovery.ts';
 import { replayRoutes } from './operator/replays.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
 import { installationPageRoutes } from './operator-pages/installations.ts';
@@ -93,6 +94,7 @@ function operatorApi(parts: HostParts): Router {
   eventRoutes(router, parts);
   deliveryRoutes(router, parts);
   replayRoutes(router, parts);
+  recoveryRoutes(router, parts);
   consumerRoutes(router, parts);
   grantRoutes(router, parts);
   catalogueRoutes(router, parts);

@@ -22,8 +22,6 @@ export interface ReplaySelection {
   /** How it ended last. What was never owed has not ended: `now` takes it whatever stands here. */
   outcomes: EndedState[];
   allowed: ReplayAllowed;
-  /** What ends later is not taken. */
-  createdAt: number;
 }
 
 /** A replay that is asked for. */
@@ -35,6 +33,7 @@ export interface NewReplay extends ReplaySelection {
   /** How many it takes, and how many of them were delivered before; as counted when it was asked for. */
   total: number;
   alreadyDelivered: number;
+  createdAt: number;
 }
 
 export interface ReplayRow extends NewReplay {

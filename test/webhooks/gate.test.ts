@@ -13,6 +13,7 @@ interface Facts {
   installation?: object;
   grant?: object | null;
   webhook?: object;
+  allowed?: 'now';
 }
 
 function decide(more: Facts): GateDecision {
@@ -32,7 +33,7 @@ function decide(more: Facts): GateDecision {
       ['w', { id: 'w', since: 50, until: null, offSince: null, ...more.webhook }],
     ]),
   } as Recipient;
-  return decideGate(event, recipient, 'w', platform);
+  return decideGate(event, recipient, 'w', platform, more.allowed);
 }
 
 describe('the gate', () => {
@@ -68,6 +69,17 @@ describe('the gate', () => {
       expect(decide(more)).to.include({ ok: false, reason });
     });
   }
+});
+
+describe('the gate in front of a replay of what is allowed now', () => {
+  it('passes over nothing but the time of the installation', () => {
+    const early = { webhook: { since: 101 }, allowed: 'now' as const };
+    expect(decide(early).ok).to.equal(true);
+    expect(decide({ ...early, grant: { scopes: ['issue'] } }).ok).to.equal(false);
+    expect(decide({ ...early, event: { context: 'other' } }).ok).to.equal(false);
+    expect(decide({ ...early, installation: { state: 'disabled' } }).ok).to.equal(false);
+    expect(decide({ ...early, grant: { resources: [] } }).ok).to.equal(false);
+  });
 });
 
 describe('subscriptions', () => {

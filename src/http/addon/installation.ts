@@ -1,35 +1,37 @@
-// GET /addon/v1/installation: an add-on asks, with its own token, what it asked for and what it was granted.
+// What an add-on asks about itself, with its own token: GET /addon/v1/installation, what it asked for, what it was
+// granted and how its deliveries fare · POST …/test tries its webhooks · POST …/recover declares its endpoint well.
 import type Router from '@koa/router';
+import type { Context } from 'koa';
 import { MortiseError } from '../../core/errors.ts';
+import { RateLimit } from '../../core/rate-limit.ts';
 import { findCaller } from '../../host/caller.ts';
+import { deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { recover } from '../../host/recover.ts';
+import { testWebhooks } from '../../host/test-delivery.ts';
+import type { InstallationRow } from '../../store/rows.ts';
+import { readOptionalJsonObject } from '../body.ts';
+import { optionalTime, refuseOthers } from '../fields.ts';
+import { readTest, recoveredView } from '../operator/recovery.ts';
+import { deliveryReportView, testedView } from '../operator/views.ts';
+import { refuseTooMany } from '../too-many.ts';
+
+const PATH = '/addon/v1/installation';
+const TESTS_PER_MINUTE = 10;
+const RECOVERIES_PER_MINUTE = 6;
 
 export function addonRoutes(router: Router, parts: HostParts): void {
-  router.get('/addon/v1/installation', async (ctx) => {
-    const request = {
-      authorization: ctx.get('authorization') || undefined,
-      method: ctx.method,
-      url: ctx.originalUrl,
-    };
-    const decision = await findCaller(request, parts);
-    if (!('caller' in decision) || !decision.caller.installation) {
-      ctx.set('WWW-Authenticate', 'Bearer realm="addon"');
-      throw new MortiseError({
-        code: 'invalid_token',
-        status: 401,
-        message:
-          'reason' in decision
-            ? decision.reason
-            : 'This call needs an access token of an installation.',
-        hint: 'Fetch one at /oauth2/token with the credentials of the installed call.',
-      });
-    }
-    const { installation } = decision.caller;
+  const { clock, platform } = parts.settings;
+  const tests = new RateLimit(TESTS_PER_MINUTE, clock);
+  const recoveries = new RateLimit(RECOVERIES_PER_MINUTE, clock);
+
+  router.get(PATH, async (ctx) => {
+    const installation = await caller(ctx, parts);
     const grant = await parts.store.installations.findGrant(installation.id);
     const requested = installedDescriptor(installation, parts)?.scopes ?? [];
     const granted = grant?.scopes ?? [];
-    const closure = parts.settings.platform.scopes.closure(granted);
+    const closure = platform.scopes.closure(granted);
     ctx.body = {
       id: installation.id,
       addonKey: installation.addonKey,
@@ -40,6 +42,45 @@ export function addonRoutes(router: Router, parts: HostParts): void {
       scopes: granted,
       missingScopes: requested.filter((scope) => !closure.has(scope)),
       resources: grant?.resources ?? null,
+      delivery: deliveryReportView(await deliveryReport(installation.id, parts)),
     };
+  });
+
+  router.post(`${PATH}/test`, async (ctx) => {
+    const { id } = await caller(ctx, parts);
+    const request = readTest(await readOptionalJsonObject(ctx));
+    refuseTooMany(ctx, tests, id);
+    ctx.body = { items: (await testWebhooks(id, request, parts)).map(testedView) };
+  });
+
+  // Whose grants count is the operator's to say: here it is always then-and-now.
+  router.post(`${PATH}/recover`, async (ctx) => {
+    const { id } = await caller(ctx, parts);
+    const body = await readOptionalJsonObject(ctx);
+    refuseOthers(body, ['since']);
+    const since = optionalTime(body, 'since');
+    refuseTooMany(ctx, recoveries, id);
+    ctx.body = recoveredView(await recover(id, { since }, parts));
+  });
+}
+
+/** @throws invalid_token (401) */
+async function caller(ctx: Context, parts: HostParts): Promise<InstallationRow> {
+  const request = {
+    authorization: ctx.get('authorization') || undefined,
+    method: ctx.method,
+    url: ctx.originalUrl,
+  };
+  const decision = await findCaller(request, parts);
+  if ('caller' in decision && decision.caller.installation) return decision.caller.installation;
+  ctx.set('WWW-Authenticate', 'Bearer realm="addon"');
+  throw new MortiseError({
+    code: 'invalid_token',
+    status: 401,
+    message:
+      'reason' in decision
+        ? decision.reason
+        : 'This call needs an access token of an installation.',
+    hint: 'Fetch one at /oauth2/token with the credentials of the installed call.',
   });
 }

@@ -24,7 +24,7 @@ import {
 } from '../fields.ts';
 import { time } from './views.ts';
 
-const ALLOWED = ['then-and-now', 'now'] as const;
+export const ALLOWED = ['then-and-now', 'now'] as const;
 const STATES = ['delivered', 'failed', 'dropped', 'any'] as const;
 const MOST_PER_SECOND = 1_000;
 

@@ -72,8 +72,6 @@ interface EndsFilter {
   event: string | null;
   after: string;
   below: string;
-  /** Ends after that have not happened yet. */
-  asOf: number;
   limit: number;
 }
 
@@ -90,10 +88,10 @@ function prepare(db: Database, table: string) {
   const end = `SELECT a.delivery_id AS id, a.installation_id AS installationId, a.webhook_id AS webhookId,
       a.event_id AS eventId, a.event_type AS eventType, a.event_at AS eventAt, a.outcome, a.replay_id AS replayId
     FROM ${table} a`;
-  const between = `a.outcome <> 'retry' AND a.delivery_id > @after AND a.delivery_id < @below AND a.at <= @asOf
+  const between = `a.outcome <> 'retry' AND a.delivery_id > @after AND a.delivery_id < @below
       AND (@type IS NULL OR a.event_type = @type) AND (@event IS NULL OR a.event_id = @event)
       AND NOT EXISTS (SELECT 1 FROM ${table} b
-        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq AND b.at <= @asOf)
+        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)
     ORDER BY a.delivery_id LIMIT @limit`;
   return {
     /** The last end of each delivery of this table, in the order of their ids. */

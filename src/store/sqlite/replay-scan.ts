@@ -71,7 +71,6 @@ export function replayScan(db: Database, attempts: AttemptTables, events: EventT
       event: what.eventId,
       after,
       below: derivedIdsAt(what.until)[1],
-      asOf: what.createdAt,
       limit: LOOKED_AT_PER_PAGE,
     };
     const last = new Map<string, EndedDelivery>();
