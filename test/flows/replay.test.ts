@@ -324,6 +324,16 @@ describe('a replay', () => {
       }
     });
 
+    it('asked for in another process is made due by the one that runs the engine', async () => {
+      await fail(2);
+      const other = await startHost({ database: running.database });
+      const { status, json } = await other.operator('POST', '/replays', {});
+      expect(status).to.equal(202);
+      await installed.addon.waitFor('/hook', 2);
+      await over(json.id);
+      await other.stop();
+    });
+
     it('that is cancelled makes nothing more due', async () => {
       const { addon } = installed;
       await fail(6);

@@ -1311,7 +1311,10 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
 
       it('of what is allowed now also owes what never was, each webhook once', async () => {
         const events = await publishedAndEnded(3, 'failed');
-        const rest = { at: T + 30, webhooks: [webhook(row.id), webhook(row.id, '*', '/new')] };
+        const rest = {
+          at: T + 30,
+          webhooks: ['/hook', '/new', '/newer'].map((path) => webhook(row.id, '*', path)),
+        };
         await accept(await begin(row, { at: T + 30 }), rest);
         const limited = await install({
           addonKey: 'limited',
@@ -1324,9 +1327,9 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         const own = { allowed: 'now' as const };
         expect(await counted()).to.equal(3);
         // Owed already: the fan-out found the first webhook for the new event.
-        expect(await counted(own)).to.equal(3 + 3 + 2);
+        expect(await counted(own)).to.equal(3 + 3 * 2 + 3);
         const replay = await run(own, 1);
-        expect(replay).to.include({ done: 8, skippedOwed: 1 });
+        expect(replay).to.include({ done: 12, skippedOwed: 1 });
         const again = await owed(row.id, T + HOUR);
         const pairs = again.map((d) => `${d.eventId} ${d.webhookId}`);
         const hooks = rest.webhooks.map(({ id }) => id);
@@ -1343,6 +1346,12 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
 
       it('reads a long log and many webhooks page by page', async () => {
         await publishedAndEnded(600, 'delivered', 'failed');
+        // The last of them has ended once more, on another day: beyond the first page of the first.
+        const { items } = await store.deliveries.list({ state: 'failed', limit: 1 });
+        await run({ deliveryId: items[0]!.id });
+        const [last] = await owed(row.id, T + HOUR);
+        const again = attempted(last!, { outcome: 'failed', at: T + 24 * HOUR });
+        await store.deliveries.record({ attempts: [again] });
         expect(await counted()).to.equal(300);
         expect(await run({}, 90)).to.include({ done: 300 });
         for (let i = 0; i < 3; i++) await install({ addonKey: `late-${i}`, at: T + SECOND });

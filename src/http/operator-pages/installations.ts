@@ -1,8 +1,10 @@
 // /operator/installations: what is installed; disable, enable, uninstall.
 import type Router from '@koa/router';
 import { changeInstallation } from '../../host/change-installation.ts';
+import { deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { recover } from '../../host/recover.ts';
 import { groupScopes } from '../../host/scope-view.ts';
 import { installationNotFound, uninstall } from '../../host/uninstall.ts';
 import type { ExchangeRecord, InstallationRow } from '../../store/rows.ts';
@@ -22,6 +24,7 @@ const SAID: Record<string, string> = {
   installed: 'Installed. What was sent and what the add-on answered is below.',
   enabled: 'Enabled. The add-on is told, and receives events again.',
   disabled: 'Disabled. Its tokens are refused, and it receives no events.',
+  recovered: 'What is owed to it is sent at once, and its webhooks are on.',
   uninstalled: 'Uninstalled. Its tokens are dead, and nothing more is sent to it.',
 };
 
@@ -31,6 +34,11 @@ export function installationPageRoutes(router: Router, parts: HostParts): void {
   show(INSTALLATIONS, list);
   show(`${INSTALLATIONS}/:id`, showOne);
   take(`${INSTALLATIONS}/:id/state`, changeState);
+  take(`${INSTALLATIONS}/:id/recover`, async ({ ctx }) => {
+    const id = ctx.params.id!;
+    await recover(id, {}, parts);
+    seeOther(ctx, `${INSTALLATIONS}/${id}?done=recovered`);
+  });
   show(`${INSTALLATIONS}/:id/uninstall`, confirmUninstall);
   take(`${INSTALLATIONS}/:id/uninstall`, async ({ ctx }) => {
     await uninstall(ctx.params.id!, parts);
@@ -66,6 +74,7 @@ async function showOne(visit: Visit): Promise<void> {
       csrf: sessionOf(ctx).csrf,
       item,
       groups: groupScopes(item.scopes, parts.settings.platform),
+      delivery: await deliveryReport(row.id, parts),
       exchanges: exchanges.map(exchangeOf),
       said: SAID[String(ctx.query.done ?? '')],
     }),
