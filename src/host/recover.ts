@@ -1,7 +1,7 @@
 // Declares an add-on's endpoint well, in one call: breaker, silence and pause end, webhooks that a 410 switched off are
 // on again, and what did not arrive since a time is sent again.
 import type { ReplayAllowed, ReplayRow } from '../store/replay-rows.ts';
-import { withInstalled } from './change-installation.ts';
+import { noticeOwed, withInstalled } from './change-installation.ts';
 import { type DeliveryReport, deliveryReport } from './delivery-health.ts';
 import type { HostParts } from './parts.ts';
 import { startReplay } from './replay.ts';
@@ -35,6 +35,7 @@ export async function recover(
       at: settings.clock.now(),
       expectedEpoch: installation.epoch,
       subscriptions,
+      ifPaused: await noticeOwed(id, 'webhooksResumed', parts),
     });
   });
   parts.wake();

@@ -145,11 +145,12 @@ export interface InstallationStore {
   /**
    * What an operator or the add-on itself declares well: the breaker closes, silence and pause end, webhooks that a 410
    * switched off are on again, under these subscriptions. Otherwise as setState.
+   * @param change `ifPaused` is owed then: it was told that it was.
    * @returns also the webhooks that were off
    */
   recover(
     id: string,
-    change: GrantChange & { expectedEpoch: number },
+    change: GrantChange & { expectedEpoch: number; ifPaused?: LifecycleCall },
   ): Promise<{ installation: InstallationRow; webhooksOn: string[] } | undefined>;
   /** Installations that were recovered, each told once: whoever runs the engine asks. */
   takeRecovered(): Promise<string[]>;

@@ -99,7 +99,9 @@ describe('the command line', function () {
     expect((await addon.waitFor('/hook', 3)).headers['webhook-id']).not.to.equal(id);
     const status = await json('replay', '--status', replay!);
     expect(status.json).to.include({ id: replay, state: 'done', newId: true });
+    expect((await run('deliveries', id)).output).to.match(/replayed, attempt 1 at \S+: 204/);
     expect((await run('replay', '--per-second', 'many')).code).to.equal(2);
+    expect((await json('replay')).json.error.code).to.equal('replay_unlimited');
     const refused = await json('replay', 'nope');
     expect([refused.code, refused.json.error.code]).to.deep.equal([1, 'not_found']);
   });

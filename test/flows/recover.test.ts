@@ -10,9 +10,11 @@ describe('a recovery', () => {
   let running: RunningHost;
   let installed: InstalledAddon;
   let path: string;
+  let skewMs: number;
 
   beforeEach(async () => {
-    running = await startHost({ random: () => 0 });
+    skewMs = 0;
+    running = await startHost({ random: () => 0, clock: { now: () => Date.now() + skewMs } });
     installed = await installAddon(running);
     path = `/installations/${installed.installation.id}`;
   });
@@ -68,6 +70,31 @@ describe('a recovery', () => {
     expect(status, JSON.stringify(json)).to.equal(200);
     expect(json.replay).to.equal(null);
     await addon.waitFor('/hook', 2);
+  });
+
+  it('closes an open breaker: what waited behind it is sent at once', async () => {
+    const { addon } = installed;
+    addon.respond = answer(500);
+    await publish();
+    await standing('failing');
+    skewMs = 31_000;
+    for (let i = 0; i < 10; i++) await publish();
+    const open = await standing('open');
+    expect(Date.parse(open.nextProbeAt) - Date.now() - skewMs).to.be.within(10_000, 40_000);
+    expect(open.failures).to.be.at.least(10);
+    addon.respond = answer(204);
+    const waiting = await publish();
+    const failed = addon.to('/hook').length;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(addon.to('/hook')).to.have.length(failed);
+    await running.operator('POST', `${path}/recover`);
+    const next = await addon.waitFor('/hook', failed + 1);
+    expect(next.at - Date.now()).to.be.lessThan(5_000);
+    await until(
+      () => addon.to('/hook').some((call) => call.headers['mortise-event-id'] === waiting),
+      'the event that waited',
+    );
+    await standing('well');
   });
 
   it('switches on the webhooks that a 410 has switched off, and sends again what was lost', async () => {

@@ -1226,6 +1226,18 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         expect(await store.replays.advance(replay.id, chunk(2))).to.equal(undefined);
       });
 
+      it('keeps the order that events of one key have', async () => {
+        const events = [0, 1, 2].map((ms) => event({ createdAt: T + ms, orderingKey: 'site' }));
+        await publishAndFanOut(...events);
+        for (const _ of events) await end('failed');
+        await run({}, 10);
+        for (const { id } of events) {
+          const due = await owed(row.id, T + HOUR);
+          expect(due.map(({ eventId }) => eventId)).to.deep.equal([id]);
+          await end('delivered');
+        }
+      });
+
       it('takes by how each ended last, event, type, installation and time', async () => {
         const events = await publishedAndEnded(6, ...outcomes);
         const rows: [Partial<NewReplay>, number][] = [
@@ -1396,11 +1408,14 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         const subscriptions = [{ eventType: 'repo:push', webhookId: hook.id }];
         const stale = { at: T + HOUR, expectedEpoch: row.epoch, subscriptions };
         expect(await store.installations.recover(row.id, stale)).to.equal(undefined);
+        const resumed = call(row.id, 'webhooksResumed');
         const { epoch } = (await store.installations.find(row.id))!;
         const recovered = await store.installations.recover(row.id, {
           ...stale,
           expectedEpoch: epoch,
+          ifPaused: resumed,
         });
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([resumed]);
         expect(recovered!.webhooksOn).to.deep.equal([hook.id]);
         expect(recovered!.installation.epoch).to.be.greaterThan(epoch);
         expect(await store.deliveries.health(row.id)).to.deep.equal({
@@ -1420,6 +1435,17 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         const { epoch } = (await store.installations.find(row.id))!;
         const change = { at: T, expectedEpoch: epoch, subscriptions: [] };
         expect(await store.installations.recover(row.id, change)).to.equal(undefined);
+      });
+
+      it('tells nobody that it goes on where it was not paused', async () => {
+        const row = await install();
+        await store.installations.recover(row.id, {
+          at: T,
+          expectedEpoch: row.epoch,
+          subscriptions: [],
+          ifPaused: call(row.id, 'webhooksResumed'),
+        });
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
       });
 
       it('is not needed while deliveries are only tried again, and that can be seen', async () => {

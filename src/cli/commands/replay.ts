@@ -1,6 +1,7 @@
 // mortise replay [DELIVERY]: sends again one delivery, or all that fit; follows a replay, or cancels it.
 import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
+import { MortiseError } from '../../core/errors.ts';
 import { type ClientOptions, callOperator, print, withClientOptions } from '../operator-client.ts';
 
 interface Options extends ClientOptions {
@@ -19,6 +20,7 @@ interface Options extends ClientOptions {
 }
 
 const LOOK_EVERY_MS = 500;
+const FILTERS = ['installation', 'eventType', 'event', 'since', 'until', 'state'] as const;
 
 export function addReplayCommand(program: Command): void {
   withClientOptions(
@@ -71,6 +73,7 @@ async function replayOne(deliveryId: string, options: Options): Promise<void> {
 }
 
 async function replayMany(options: Options): Promise<void> {
+  if (FILTERS.every((name) => options[name] === undefined)) throw unfiltered();
   const { installation, eventType, event, since, until, state, allowed, newId, perSecond, dryRun } =
     options;
   const body = {
@@ -153,6 +156,15 @@ function whatNow({ id, state, results }: View, { installation }: Options): strin
   if (results.dropped > 0)
     return [`  why they were dropped: mortise deliveries --state dropped${which}`];
   return results.owed > 0 ? [`  what comes of the rest: mortise replay --status ${id}`] : [];
+}
+
+function unfiltered(): MortiseError {
+  return new MortiseError({
+    code: 'replay_unlimited',
+    status: 422,
+    message: 'Nothing says what is to be sent again.',
+    hint: 'Name a delivery, or say --installation, --event-type, --event, --since, --until or --state.',
+  });
 }
 
 function wholeNumber(text: string): number {

@@ -158,10 +158,12 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         owe(call);
         return installation;
       }),
-    recover: (id, { at, expectedEpoch, subscriptions: wanted }) =>
+    recover: (id, { at, expectedEpoch, subscriptions: wanted, ifPaused }) =>
       writer.write(() => {
         if (bumpEpoch.run({ id, at, expectedEpoch }).changes === 0) return undefined;
         const installation = find.get(id)!;
+        const wasPaused = (laneStates.find(id)?.pausedAt ?? null) !== null;
+        if (wasPaused) owe(ifPaused);
         laneStates.clear(id);
         const webhooksOn = hooks.switchOn(id);
         subscriptions.replace(id, installation.context, wanted, at);
