@@ -908,6 +908,72 @@ const OUTSIDE = [
   },
 ];
 
+const REPLAYS = [
+  {
+    name: 'replay: what is owed is taken too',
+    guards: 'nothing is sent again while it is owed',
+    file: 'src/store/sqlite/replay-scan.ts',
+    find: 'if (owedBy.get(row.id) !== undefined) found.owed++;\n    else {',
+    replace: '{',
+    test: 'test/flows/replay.test.ts',
+    grep: 'passes over what is owed already',
+  },
+  {
+    name: 'replay: copies are taken for originals',
+    guards: 'a replay with new ids sends each once',
+    file: 'src/store/sqlite/replay-scan.ts',
+    find: 'replayId !== null && makesNewIds.get(replayId) !== undefined',
+    replace: 'replayId === undefined',
+    test: 'test/flows/replay.test.ts',
+    grep: 'with newId sends each once',
+  },
+  {
+    name: 'replay: resource',
+    guards: 'what is allowed now is owed on chosen resources only',
+    file: 'src/store/sqlite/replay-scan.ts',
+    find: 'i.all_resources = 1 OR EXISTS (',
+    replace: '1 = 1 OR EXISTS (',
+    test: 'test/store/sqlite.test.ts',
+    grep: 'of what is allowed now',
+  },
+  {
+    name: 'replay: no pause',
+    guards: 'a replay goes no faster than it was asked to',
+    file: 'src/host/replay-runner.ts',
+    find: 'await this.#pause((chunk.done / perSecond) * 1_000);',
+    replace: '',
+    test: 'test/flows/replay.test.ts',
+    grep: 'goes no faster',
+  },
+  {
+    name: 'test delivery: not redacted',
+    guards: 'an example shows no more than is granted',
+    file: 'src/webhooks/test-delivery.ts',
+    find: 'envelope(platform.body, event, payload)',
+    replace: 'envelope(platform.body, event, eventType.example)',
+    test: 'test/flows/test-delivery.test.ts',
+    grep: 'sends the example',
+  },
+  {
+    name: 'test delivery: scope',
+    guards: 'an example needs the scope of its event type',
+    file: 'src/host/test-delivery.ts',
+    find: 'if (!recipient.scopes.has(eventType.scope)) throw notCovered(eventType);',
+    replace: '',
+    test: 'test/flows/test-delivery.test.ts',
+    grep: 'refuses',
+  },
+  {
+    name: 'test delivery: not asked again',
+    guards: 'a test is not sent to what changed while a connection was made',
+    file: 'src/host/test-delivery.ts',
+    find: 'store.deliveries.isCurrent(installationId, recipient.installation.epoch)',
+    replace: 'true',
+    test: 'test/webhooks/test-delivery.test.ts',
+    grep: 'is not sent',
+  },
+];
+
 export const GUARDS = [
   ...AUTHORIZATION_CODE,
   ...REFRESH_TOKENS,
@@ -916,6 +982,7 @@ export const GUARDS = [
   ...SIGNED_CALLS,
   ...GUARDED_ROUTES,
   ...DELIVERIES,
+  ...REPLAYS,
   ...PUBLISHING,
   ...OUTSIDE,
 ];
