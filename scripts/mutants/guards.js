@@ -913,7 +913,7 @@ const REPLAYS = [
     name: 'replay: what is owed is taken too',
     guards: 'nothing is sent again while it is owed',
     file: 'src/store/sqlite/replay-scan.ts',
-    find: 'if (owedBy.get(row.id) !== undefined) found.owed++;\n    else {',
+    find: 'if (isOwed(end)) found.owed++;\n    else {',
     replace: '{',
     test: 'test/flows/replay.test.ts',
     grep: 'passes over what is owed already',

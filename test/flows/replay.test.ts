@@ -133,6 +133,21 @@ describe('a replay', () => {
       expect((await get('/replays')).items).to.deep.equal([]);
     });
 
+    it('is refused while a copy of it is owed: 409', async () => {
+      const { addon } = installed;
+      await publish();
+      const [delivery] = await ended('delivered', 1);
+      addon.respond = answer(503);
+      const path = `/deliveries/${delivery!.id}/replay`;
+      expect((await running.operator('POST', path, { newId: true })).status).to.equal(202);
+      await ended('retrying', 1);
+      const { status, json } = await running.operator('POST', path, { newId: true });
+      expect([status, json.code]).to.deep.equal([409, 'delivery_owed']);
+      addon.respond = answer(204);
+      await ended('delivered', 2);
+      expect((await running.operator('POST', path, { newId: true })).status).to.equal(202);
+    });
+
     it('is refused when its event is past retention: 410', async () => {
       await publish();
       const [delivery] = await ended('delivered', 1);

@@ -4,6 +4,7 @@
 import type { Database } from 'better-sqlite3';
 import { derivedIdAt, derivedIdsAt } from '../../core/ids.ts';
 import type { EndedState, ReplaySelection } from '../replay-rows.ts';
+import { replayedId } from '../replayed-id.ts';
 import type { AttemptTables, EndedDelivery } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
 
@@ -41,6 +42,11 @@ export function replayScan(db: Database, attempts: AttemptTables, events: EventT
     .prepare<[string], string | null>('SELECT replay_id FROM deliveries WHERE id = ?')
     .pluck();
   const makesNewIds = db.prepare<[string]>('SELECT 1 FROM replays WHERE id = ? AND new_ids = 1');
+  const copying = db
+    .prepare<[], string>(
+      'SELECT id FROM replays WHERE new_ids = 1 AND done > delivered + failed + dropped',
+    )
+    .pluck();
   const subscribed = db.prepare<
     {
       context: string;
@@ -102,8 +108,15 @@ export function replayScan(db: Database, attempts: AttemptTables, events: EventT
     return replayId !== null && makesNewIds.get(replayId) !== undefined;
   }
 
-  function add(found: Scanned, { replayId: _, ...row }: EndedDelivery): void {
-    if (owedBy.get(row.id) !== undefined) found.owed++;
+  /** It, or a copy of it. */
+  function isOwed({ id, eventAt }: EndedDelivery): boolean {
+    const ids = [id, ...copying.all().map((replayId) => replayedId(replayId, id, eventAt))];
+    return ids.some((one) => owedBy.get(one) !== undefined);
+  }
+
+  function add(found: Scanned, end: EndedDelivery): void {
+    const { replayId: _, ...row } = end;
+    if (isOwed(end)) found.owed++;
     else {
       const event = events.find(row.eventAt)?.place.get(row.eventId);
       if (event) found.take.push({ ...row, ...event });

@@ -28,6 +28,7 @@ CREATE TABLE replays (
   ended_at INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX replays_running ON replays (id) WHERE state = 'running';
+CREATE INDEX replays_copying ON replays (id) WHERE new_ids = 1;
 
 -- 'now': what was granted when the event was published does not count, only what is granted at the time of sending.
 ALTER TABLE deliveries ADD COLUMN allowed TEXT;
