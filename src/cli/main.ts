@@ -6,6 +6,7 @@ import { addDeliveriesCommand } from './commands/deliveries.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addInstallCommand } from './commands/install.ts';
 import { addInstallationsCommand } from './commands/installations.ts';
+import { addReplayCommand } from './commands/replay.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addValidateCommand } from './commands/validate.ts';
 
@@ -20,6 +21,7 @@ addInstallCommand(program);
 addInstallationsCommand(program);
 addEventsCommand(program);
 addDeliveriesCommand(program);
+addReplayCommand(program);
 addConsumersCommand(program);
 addGrantsCommand(program);
 

@@ -6,9 +6,11 @@ import { lifecycleSequence } from '../lifecycle/sequence.ts';
 import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LaneState, LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
+import { wellLane } from '../webhooks/health.ts';
 import { noticeOwed } from './change-installation.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts, Published } from './parts.ts';
+import { ReplayRunner } from './replay-runner.ts';
 import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
@@ -25,6 +27,7 @@ export class Background {
   #engine: Engine | undefined;
   #sequence: InTurn<LifecycleCall> | undefined;
   #securityEvents: InTurn<DueSecurityEvent> | undefined;
+  #replays: ReplayRunner | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -43,6 +46,8 @@ export class Background {
     this.#engine?.wake();
     this.#sequence?.wake();
     this.#securityEvents?.wake();
+    this.#replays?.wake();
+    if (this.#engine) void this.#tellRecovered(this.#engine);
   }
 
   published(events: Published[]): void {
@@ -58,6 +63,7 @@ export class Background {
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#replays?.stop();
     await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
     this.#lock?.release();
   }
@@ -90,9 +96,16 @@ export class Background {
       make: (call) => makeOwedCall(call, this.#parts),
     });
     this.#securityEvents = securityEventSequence(this.#parts);
+    this.#replays = new ReplayRunner({
+      store: store.replays,
+      clock,
+      log,
+      expect: (installationId) => this.expect(installationId),
+    });
     await this.#engine.start();
     this.#sequence.start();
     this.#securityEvents.start();
+    this.#replays.wake();
     this.#timers = [
       setInterval(() => {
         if (store.engine.hasForeignChanges()) this.wake();
@@ -108,6 +121,16 @@ export class Background {
       }, ENDINGS_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Somebody, in whatever process, has declared their endpoints well. */
+  async #tellRecovered(engine: Engine): Promise<void> {
+    const { store, settings } = this.#parts;
+    try {
+      for (const id of await store.installations.takeRecovered()) engine.expect(id, wellLane(id));
+    } catch (error) {
+      settings.log.error({ err: error }, 'the engine could not be told of a recovery');
+    }
   }
 
   /** Subscriptions are derived from the platform definition: another definition, another derivation. */

@@ -29,22 +29,22 @@ export async function changeInstallation(
   const isGrantChange = change.scopes !== undefined || change.resources !== undefined;
   let installation = await getInstalled(id, parts);
   if (isGrantChange) {
-    installation = await withCurrent(id, parts, (row) => changeGrant(row, change, parts));
+    installation = await withInstalled(id, parts, (row) => changeGrant(row, change, parts));
   }
   if (change.state !== undefined && change.state !== installation.state) {
     const { state } = change;
-    installation = await withCurrent(id, parts, (row) => changeState(row, state, parts));
+    installation = await withInstalled(id, parts, (row) => changeState(row, state, parts));
   }
   parts.wake();
   return installation;
 }
 
 /** Makes the change from what stands now; if that has changed by the time of the commit, from what stands then. */
-async function withCurrent(
+export async function withInstalled<T>(
   id: string,
   parts: HostParts,
-  change: (row: InstallationRow) => Promise<InstallationRow | undefined>,
-): Promise<InstallationRow> {
+  change: (row: InstallationRow) => Promise<T | undefined>,
+): Promise<T> {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const changed = await change(await getInstalled(id, parts));
     if (changed) return changed;

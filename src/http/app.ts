@@ -25,6 +25,8 @@ import { descriptorRoutes } from './operator/descriptors.ts';
 import { eventRoutes } from './operator/events.ts';
 import { explanationRoutes } from './operator/explanation.ts';
 import { installationRoutes } from './operator/installations.ts';
+import { recoveryRoutes } from './operator/recovery.ts';
+import { replayRoutes } from './operator/replays.ts';
 import { securityEventRoutes } from './operator/security-events.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
 import { installationPageRoutes } from './operator-pages/installations.ts';
@@ -94,6 +96,8 @@ function operatorApi(parts: HostParts): Router {
   eventRoutes(router, parts);
   explanationRoutes(router, parts);
   deliveryRoutes(router, parts);
+  replayRoutes(router, parts);
+  recoveryRoutes(router, parts);
   consumerRoutes(router, parts);
   grantRoutes(router, parts);
   securityEventRoutes(router, parts);

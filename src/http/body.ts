@@ -31,6 +31,13 @@ export async function readJsonObject(ctx: Context): Promise<Record<string, unkno
   return requireObject(value);
 }
 
+/** No body at all is an empty object. */
+export async function readOptionalJsonObject(ctx: Context): Promise<Record<string, unknown>> {
+  const { length } = ctx.request;
+  const hasBody = ctx.get('transfer-encoding') !== '' || (length ?? 0) > 0;
+  return hasBody ? readJsonObject(ctx) : {};
+}
+
 export function requireObject(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;

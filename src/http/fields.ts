@@ -45,6 +45,19 @@ export function optionalOneOf<T extends string>(
   throw wrong(name, `one of ${allowed.join(', ')}`);
 }
 
+export function optionalWholeNumber(
+  body: Body,
+  name: string,
+  least: number,
+  most: number,
+): number | undefined {
+  const value = body[name];
+  if (value === undefined) return undefined;
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
+    return value as number;
+  throw wrong(name, `a whole number from ${least} to ${most}`);
+}
+
 /** A page size from a query: 1 to 200, 50 unless asked. */
 export function pageLimit(query: Body): number {
   const text = query.limit;

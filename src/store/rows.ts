@@ -181,6 +181,8 @@ export interface OwedDelivery {
   orderingKey: string | null;
   /** The replay that owes it again. */
   replayId: string | null;
+  /** 'now': what was granted when the event was published does not count, only what is granted now. */
+  allowed: 'now' | null;
   /** Attempts made so far. */
   attempts: number;
   dueAt: number;
@@ -216,6 +218,15 @@ export interface LaneState {
   silentUntil: number | null;
   /** No success for days: probed, and healed by the first. */
   pausedAt: number | null;
+}
+
+/** How an installation's deliveries fare, as the store knows it. */
+export interface DeliveryHealth {
+  /** undefined: the engine has nothing to say against it. */
+  lane: LaneState | undefined;
+  /** Of those that are owed and have failed before: the most failures of one, and when the oldest was published. */
+  retrying: { attempts: number; since: number } | undefined;
+  webhooksOff: WebhookRow[];
 }
 
 export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'dropped';
@@ -306,11 +317,11 @@ export interface LifecycleCall {
   createdAt: number;
 }
 
-/** One HTTP exchange with an add-on's lifecycle address, as an operator may see it: no secrets. */
+/** One HTTP exchange with an add-on, about its installation or to try its webhooks, as an operator may see it: no secrets. */
 export interface ExchangeRecord {
   id: string;
   installationId: string;
-  kind: CallKind;
+  kind: CallKind | 'test';
   attempt: number;
   method: string;
   url: string;

@@ -32,11 +32,19 @@ import type {
   UsedScope,
 } from './oauth1-rows.ts';
 import type {
+  NewReplay,
+  ReplayChunk,
+  ReplayCount,
+  ReplayRow,
+  ReplaySelection,
+} from './replay-rows.ts';
+import type {
   AccessTokenRow,
   AttemptRecord,
   ClientRow,
   Delivery,
   DeliveryFilter,
+  DeliveryHealth,
   DeliveryView,
   EventRow,
   ExchangeRecord,
@@ -74,6 +82,7 @@ export interface Store {
   events: EventStore;
   deliveries: DeliveryStore;
   explanations: ExplanationStore;
+  replays: ReplayStore;
   engine: EngineStore;
   close(): Promise<void>;
 }
@@ -151,6 +160,18 @@ export interface InstallationStore {
     grant: { id: string; scopes: string[]; resources: string[] | null },
     change: GrantChange & { expectedEpoch?: number; call?: LifecycleCall },
   ): Promise<InstallationRow | undefined>;
+  /**
+   * What an operator or the add-on itself declares well: the breaker closes, silence and pause end, webhooks that a 410
+   * switched off are on again, under these subscriptions. Otherwise as setState.
+   * @param change `ifPaused` is owed then: it was told that it was.
+   * @returns also the webhooks that were off
+   */
+  recover(
+    id: string,
+    change: GrantChange & { expectedEpoch: number; ifPaused?: LifecycleCall },
+  ): Promise<{ installation: InstallationRow; webhooksOn: string[] } | undefined>;
+  /** Installations that were recovered, each told once: whoever runs the engine asks. */
+  takeRecovered(): Promise<string[]>;
   /** Rewrites what each installation is told of, after the platform definition has changed. */
   replaceSubscriptions(
     installationId: string,
@@ -391,6 +412,8 @@ export interface DeliveryStore {
     which: Unsendable,
     limit: number,
   ): Promise<number>;
+  /** How it fares with one installation. */
+  health(installationId: string): Promise<DeliveryHealth>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
 }
@@ -424,6 +447,28 @@ export interface Results {
   lanes?: LaneState[];
   /** Lifecycle calls that tell add-ons of it. */
   calls?: LifecycleCall[];
+}
+
+/** Deliveries owed again, each replay chunk by chunk. */
+export interface ReplayStore {
+  create(replay: NewReplay): Promise<void>;
+  find(id: string): Promise<ReplayRow | undefined>;
+  /** Newest first. */
+  list(query: { after?: string; limit: number }): Promise<ReplayRow[]>;
+  /** Oldest first. */
+  running(): Promise<ReplayRow[]>;
+  /** What is not made due yet never will be. Nothing happens to one that has ended. undefined if there is none. */
+  cancel(id: string, at: number): Promise<ReplayRow | undefined>;
+  /** One page of what it would take; the first with null. */
+  count(what: ReplaySelection, cursor: string | null): Promise<ReplayCount>;
+  /**
+   * Makes the next deliveries due and moves the replay on, at most `most` of them. One that is owed already is passed
+   * over, and so is one whose event is past retention. undefined if it does not run any more.
+   */
+  advance(
+    id: string,
+    chunk: { most: number; now: number; expiresAfterMs: number },
+  ): Promise<ReplayChunk | undefined>;
 }
 
 export interface EngineStore {

@@ -57,13 +57,14 @@ export async function attempt(
     const message = 'The event is past its retention.';
     return dropped(delivery, parts, { reason: 'event_expired', message });
   }
+  const decide = (to: KnownRecipient) => decideGate(event, to, delivery, platform);
   let recipient = recipients.known(delivery.installationId);
   for (let look = 1; look <= MOST_LOOKS; look++) {
-    let gate = recipient && decideGate(event, recipient, delivery, platform);
+    let gate = recipient && decide(recipient);
     // A refusal must not rest on what was kept.
     if (!recipient || !gate?.ok || !recipient.secrets) {
       recipient = await recipients.look(delivery.installationId);
-      gate = recipient && decideGate(event, recipient, delivery, platform);
+      gate = recipient && decide(recipient);
     }
     if (!recipient || !gate) return dropped(delivery, parts, NOT_INSTALLED);
     if (!gate.ok) return dropped(delivery, parts, gate, recipient.installation.epoch);
@@ -143,17 +144,17 @@ function dropped(
 }
 
 interface ToSend {
-  event: EventRow;
-  delivery: OwedDelivery;
+  event: Pick<EventRow, 'id' | 'type' | 'createdAt'>;
+  delivery: Pick<OwedDelivery, 'id' | 'replayId'>;
   number: number;
   now: number;
   body: Body;
-  recipient: KnownRecipient;
-  gate: GateDecision & { ok: true };
+  recipient: Pick<KnownRecipient, 'installation' | 'secrets' | 'previous'>;
+  gate: Pick<GateDecision & { ok: true }, 'webhook'>;
 }
 
 /** Bitbucket's headers, what was withheld, and the signatures. */
-function headersOf(
+export function headersOf(
   { event, delivery, number, now, body, recipient, gate }: ToSend,
   platform: Platform,
 ): Record<string, string> {

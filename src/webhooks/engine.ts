@@ -112,7 +112,12 @@ export class Engine {
   /** Something was made due for this installation by others, or what kept it from being sent is gone. */
   expect(installationId: string, state?: LaneState): void {
     const lane = this.#laneOf(installationId);
-    if (state) Object.assign(lane.state, state);
+    if (state) {
+      Object.assign(lane.state, state);
+      // What is on its way to the store of before comes after this otherwise.
+      this.#recorder.note(lane.state);
+      this.#stand(lane);
+    }
     lane.expect(this.#parts.clock.now());
     this.#arrange(lane);
     this.#pump();

@@ -24,7 +24,7 @@ export type Refused = 'all' | { eventsUpTo: number; webhookId: string };
 export function decideGate(
   event: EventRow,
   { installation, grant, webhooks }: Recipient,
-  { webhookId, eventSeq }: Pick<OwedDelivery, 'webhookId' | 'eventSeq'>,
+  { webhookId, eventSeq, allowed }: Pick<OwedDelivery, 'webhookId' | 'eventSeq' | 'allowed'>,
   platform: Platform,
 ): GateDecision {
   if (installation.state === 'uninstalled')
@@ -44,7 +44,8 @@ export function decideGate(
       refuses: { eventsUpTo: eventSeq, webhookId },
     };
   }
-  if (eventSeq <= webhook.sinceSeq) {
+  // A replay of what is allowed now asks nothing of then.
+  if (eventSeq <= webhook.sinceSeq && allowed !== 'now') {
     return {
       ok: false,
       reason: 'before_installation',

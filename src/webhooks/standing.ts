@@ -57,7 +57,12 @@ export function standingAt(
   // As if it were published at that moment, so that nothing is older than what it is compared with.
   const then = { ...event, createdAt: at } as EventRow;
   const decisions = asked.map((webhookId) =>
-    decideGate(then, recipient, { webhookId, eventSeq: Number.MAX_SAFE_INTEGER }, platform),
+    decideGate(
+      then,
+      recipient,
+      { webhookId, eventSeq: Number.MAX_SAFE_INTEGER, allowed: null },
+      platform,
+    ),
   );
   const refusals = decisions.flatMap((decision) => (decision.ok ? [] : decision.reason));
   if (refusals.length < decisions.length)

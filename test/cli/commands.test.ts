@@ -73,7 +73,74 @@ describe('the command line', function () {
     expect(shown.output).to.match(/repo:push to fake-addon: delivered/);
     expect(shown.output).to.match(/attempt 1 at \S+: 204 after \d+ ms/);
     expect(shown.output).to.match(/left out: \/actor\/email \(needs "email"\)/);
-    expect((await run('installations')).output).to.match(/fake-addon +acme +enabled +repository/);
+    expect((await run('installations')).output).to.match(
+      /fake-addon +acme +enabled +well +repository/,
+    );
+  });
+
+  it('sends again one delivery or many, and says what came of it', async () => {
+    const { json: list } = await json('deliveries', '--state', 'delivered');
+    const { id } = list.items[0];
+    const one = await run('replay', id);
+    expect(one.output).to.match(new RegExp(`${id} is sent again \\(replay \\S+\\)`));
+    expect(one.output).to.match(/warning: It was delivered before/);
+    const again = await addon.waitFor('/hook', 2);
+    expect(again.headers['webhook-id']).to.equal(id);
+    await until(async () => {
+      const { json: shown } = await json('deliveries', id);
+      return shown.attempts.length === 2;
+    }, 'the second delivery to be recorded');
+    const dry = await run('replay', '--state', 'any', '--dry-run');
+    expect(dry.output).to.match(/^1 would be sent again; nothing was\.$/m);
+    const many = await run('replay', '--state', 'any', '--event-type', 'repo:push', '--new-id');
+    expect(many.code, many.output).to.equal(0);
+    expect(many.output).to.match(/warning: 1 of 1|warning: It was delivered before/);
+    const [, replay] = /Replay (\S+) is done: 1 of 1 made due/.exec(many.output)!;
+    expect((await addon.waitFor('/hook', 3)).headers['webhook-id']).not.to.equal(id);
+    const status = await json('replay', '--status', replay!);
+    expect(status.json).to.include({ id: replay, state: 'done', newId: true });
+    expect((await run('deliveries', id)).output).to.match(/replayed, attempt 1 at \S+: 204/);
+    expect((await run('replay', '--per-second', 'many')).code).to.equal(2);
+    expect((await json('replay')).json.error.code).to.equal('replay_unlimited');
+    const refused = await json('replay', 'nope');
+    expect([refused.code, refused.json.error.code]).to.deep.equal([1, 'not_found']);
+  });
+
+  it('leaves a replay running on Ctrl-C, and says how to look at it and to cancel it', async () => {
+    for (let i = 0; i < 3; i++) {
+      await run('events', 'send', 'repo:push', '--context', 'acme', '--resource', 'acme/site');
+    }
+    await until(async () => {
+      const { json: page } = await json('deliveries', '--state', 'delivered');
+      return page.items.length >= 4;
+    }, 'the deliveries to be recorded');
+    const slow = startProcess(
+      ['bin/mortise.js', 'replay', '--state', 'delivered', '--per-second', '1'],
+      { MORTISE_DATA: data },
+    );
+    await slow.waitFor(/warning: /);
+    await slow.kill('SIGINT');
+    const [, id] = /cancel it: +mortise replay --cancel (\S+)/.exec(slow.output())!;
+    expect(slow.output()).to.match(/Replay \S+ is running: \d of \d made due/);
+    expect(slow.output()).to.match(/look at it: mortise replay --status/);
+    expect((await json('replay', '--status', id!)).json.state).to.equal('running');
+    const cancelled = await run('replay', '--cancel', id!);
+    expect(cancelled.output).to.match(/is cancelled: \d of \d made due/);
+  });
+
+  it('tries an installation’s webhooks, and recovers it', async () => {
+    const { json: page } = await json('installations');
+    const { id } = page.items[0];
+    const tested = await run('installations', id, '--test', 'repo:push');
+    expect(tested.output).to.match(/^repo:push: POST \S+\/hook answered 204 after \d+ ms$/m);
+    expect((await json('installations', id, '--test')).json.items[0].status).to.equal(204);
+    const missing = await run('installations', id, '--test', 'issue:created');
+    expect([missing.code, missing.output]).to.satisfy(
+      ([code, text]: [number, string]) => code === 1 && /needs scope "issue"/.test(text),
+    );
+    const recovered = await run('installations', id, '--recover', '--since', '2026-01-01');
+    expect(recovered.output).to.match(/sent to again at once/);
+    expect(recovered.output).to.match(/0 are sent again: mortise replay --status \S+/);
   });
 
   it('registers a consumer with the address where it is told of revocations', async () => {

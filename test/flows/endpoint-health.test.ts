@@ -13,7 +13,8 @@ import { until } from '../helpers/until.ts';
 const SECOND = 1_000;
 const DAY = 24 * 3_600 * SECOND;
 
-describe('an endpoint', () => {
+describe('an endpoint', function () {
+  this.timeout(60_000);
   let running: RunningHost;
   let installed: InstalledAddon;
   let shift: number;

@@ -3,7 +3,9 @@ import type { Page } from 'playwright-core';
 import { Browser } from '../helpers/browser.ts';
 import { authorizePath, CALLBACK, consent, registerConsumer } from '../helpers/consumer.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
+import { PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { until } from '../helpers/until.ts';
 import { directory, isOperator } from './place.ts';
 
 export interface FurnishedHost {
@@ -38,11 +40,14 @@ export async function furnishedHost(): Promise<FurnishedHost> {
   silent.respond = answer(500, 'Error: no such table: installations\n    at install (app.js:12)');
   const other = await fakeAddon({ key: 'other', name: 'Code coverage', scopes: ['repository'] });
 
+  const gone = await fakeAddon({ key: 'gone', name: 'Gone home' });
+
   const alice = new Browser(running);
   await alice.signIn('alice');
   await install(running, lights, { resources: ['acme/site'], scopes: ['repository', 'issue'] });
   const { json } = await install(running, other, {});
   await running.operator('PATCH', `/installations/${json.id}`, { state: 'disabled' });
+  await leave(running, gone);
   const consumerIds = [await ownConsumer(alice, 'Deploy bot'), await oldConsumer(running)];
   const dashboard = await registerConsumer(running, { name: 'Team dashboard' });
   const phone = await registerConsumer(running, {
@@ -98,6 +103,10 @@ export async function furnishedHost(): Promise<FurnishedHost> {
         await page.goto('/operator/installations');
         await page.getByRole('link', { name: 'Build lights', exact: true }).click();
       },
+      'installation-off': async (page) => {
+        await page.goto('/operator/installations');
+        await page.getByRole('link', { name: 'Gone home', exact: true }).click();
+      },
       uninstall: async (page) => {
         await page.goto('/operator/installations');
         await page.getByRole('link', { name: /^Uninstall Build lights/ }).click();
@@ -115,7 +124,7 @@ export async function furnishedHost(): Promise<FurnishedHost> {
       'sign-in': at('/signin'),
     },
     async stop() {
-      await Promise.all([lights, faulty, silent, other].map((addon) => addon.stop()));
+      await Promise.all([lights, faulty, silent, other, gone].map((addon) => addon.stop()));
       await running.stop();
     },
   };
@@ -127,6 +136,17 @@ function install(running: RunningHost, addon: FakeAddon, more: Record<string, un
     context: 'acme',
     ...more,
   });
+}
+
+/** Its webhook is switched off by a 410. */
+async function leave(running: RunningHost, addon: FakeAddon): Promise<void> {
+  const { json } = await install(running, addon, { scopes: ['repository'] });
+  addon.respond = answer(410);
+  await running.operator('POST', '/events', PUSH);
+  await until(async () => {
+    const shown = await running.operator('GET', `/installations/${json.id}`);
+    return shown.json.delivery.state === 'off';
+  }, 'the webhook to be off');
 }
 
 async function ownConsumer(alice: Browser, name: string): Promise<string> {

@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import type { BrowserContext, Browser as Chromium, Page } from 'playwright-core';
 import { Browser } from '../helpers/browser.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
+import { PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { until } from '../helpers/until.ts';
 import { launchChromium, openContext, signIn } from './chromium.ts';
 import { directory, isOperator } from './place.ts';
 
@@ -228,6 +230,7 @@ describe('the operators’ installation pages', () => {
       '/new',
       '/some-id/state',
       '/some-id/rotate-secret',
+      '/some-id/recover',
       '/some-id/uninstall',
     ]) {
       const { hidden } = await carol.get('/account/authorizations');
@@ -247,6 +250,7 @@ describe('the operators’ installation pages', () => {
       '/new',
       '/some-id/state',
       '/some-id/rotate-secret',
+      '/some-id/recover',
       '/some-id/uninstall',
     ]) {
       const forged = await alice.post(`/operator/installations${path}`, { ...form, csrf: 'x' });
@@ -256,6 +260,30 @@ describe('the operators’ installation pages', () => {
     const blind = await alice.post('/operator/installations', { ...form, csrf: hidden.csrf! });
     expect(blind.status).to.equal(409);
     expect(addon.calls).to.deep.equal([]);
+  });
+
+  it('show how deliveries fare, and recover with one button', async () => {
+    const alice = new Browser(running);
+    await alice.signIn('alice');
+    const { json } = await running.operator('POST', '/installations', {
+      descriptorUrl: addon.descriptorUrl,
+      context: 'acme',
+    });
+    const path = `/operator/installations/${json.id}`;
+    expect((await alice.get(path)).text)
+      .to.include('Everything arrives')
+      .and.not.include('It is well again');
+    addon.respond = answer(410);
+    await running.operator('POST', '/events', PUSH);
+    const off = await until(async () => {
+      const page = await alice.get(path);
+      return page.text.includes('it wants no more') && page;
+    }, 'the page to say so');
+    expect(off.text).to.include(`repo:push → ${addon.url}/hook`);
+    const done = await alice.post(`${path}/recover`, off.hidden);
+    expect(done.location).to.equal(`${path}?done=recovered`);
+    expect((await alice.get(done.location!)).text).to.include('its webhooks are on');
+    expect((await installed())[0].delivery.state).to.equal('well');
   });
 
   it('take "only these" with nothing ticked for no answer', async () => {

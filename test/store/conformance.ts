@@ -7,8 +7,10 @@
 // that move; since that stays; the order of calls, superseding, the holder; cursor, tie and order of pages; each condition
 // on who is asked for an explanation, each log it reads, and each place that writes them.
 import { expect } from 'chai';
-import { newId } from '../../src/core/ids.ts';
+import { newId, timeOf } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';
+import type { NewReplay, ReplayCount, ReplayRow } from '../../src/store/replay-rows.ts';
+import { replayedId } from '../../src/store/replayed-id.ts';
 import type {
   AttemptRecord,
   CallKind,
@@ -18,6 +20,7 @@ import type {
   ExchangeRecord,
   HandshakeProposal,
   InstallationRow,
+  LaneState,
   LifecycleCall,
   OwedDelivery,
   WebhookRow,
@@ -1779,6 +1782,336 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           .and.at.most(T + 48 * HOUR);
         await store.engine.turnDays(T + 48 * HOUR, retention);
         expect(await store.events.forgottenBefore()).to.equal(before);
+      });
+    });
+
+    describe('a replay', () => {
+      let row: InstallationRow;
+      const outcomes = ['delivered', 'failed', 'dropped'] as const;
+
+      function replayOf(own: Partial<NewReplay> = {}): NewReplay {
+        return {
+          id: newId(),
+          deliveryId: null,
+          installationId: null,
+          eventType: null,
+          eventId: null,
+          since: null,
+          until: T + HOUR,
+          outcomes: ['failed', 'dropped'],
+          allowed: 'then-and-now',
+          createdAt: T + HOUR,
+          newIds: false,
+          perSecond: 50,
+          total: 0,
+          alreadyDelivered: 0,
+          ...own,
+        };
+      }
+
+      async function counted(own: Partial<NewReplay> = {}): Promise<number> {
+        let count = 0;
+        for (let cursor: string | null = null; ; ) {
+          const page: ReplayCount = await store.replays.count(replayOf(own), cursor);
+          count += page.count;
+          if (page.cursor === null) return count;
+          cursor = page.cursor;
+        }
+      }
+
+      const chunk = (most: number) => ({ most, now: T + HOUR, expiresAfterMs: 72 * HOUR });
+
+      /** To its end, in chunks; closed and opened again after each. */
+      async function run(own: Partial<NewReplay> = {}, most = 2): Promise<ReplayRow> {
+        const replay = replayOf(own);
+        await store.replays.create(replay);
+        for (;;) {
+          const done = await store.replays.advance(replay.id, chunk(most));
+          expect(done!.done).to.be.at.most(most);
+          if (done!.isOver) return (await store.replays.find(replay.id))!;
+          await opened.reopen();
+          store = opened.store;
+        }
+      }
+
+      /** Ends everything owed so, in turn. */
+      async function end(...states: (typeof outcomes)[number][]): Promise<void> {
+        const all = await owed(row.id, T + HOUR);
+        await store.deliveries.record({
+          attempts: all.map((d, i) => attempted(d, { outcome: states[i % states.length]! })),
+        });
+      }
+
+      async function publishedAndEnded(count: number, ...states: (typeof outcomes)[number][]) {
+        const events = Array.from({ length: count }, (_, ms) => event({ createdAt: T + ms }));
+        await publishAndFanOut(...events);
+        await end(...states);
+        return events;
+      }
+
+      beforeEach(async () => {
+        row = await install();
+      });
+
+      it('owes each again once, under its old id, chunk by chunk, and is over then', async () => {
+        await publishedAndEnded(7, 'failed');
+        const ids = (await listAll()).map(({ id }) => id);
+        const replay = await run();
+        expect(replay).to.include({ state: 'done', done: 7, endedAt: T + HOUR });
+        const again = await owed(row.id, T + HOUR);
+        expect(again.map(({ id }) => id)).to.have.members(ids);
+        for (const delivery of again) {
+          expect(delivery).to.include({
+            replayId: replay.id,
+            allowed: null,
+            attempts: 0,
+            dueAt: T + HOUR,
+            expiresAt: T + 73 * HOUR,
+          });
+          expect((await store.events.findOwed(delivery))!.id).to.equal(delivery.eventId);
+        }
+        expect(await store.replays.running()).to.deep.equal([]);
+        expect(await store.replays.advance(replay.id, chunk(2))).to.equal(undefined);
+      });
+
+      it('keeps the order that events of one key have', async () => {
+        const events = [0, 1, 2].map((ms) => event({ createdAt: T + ms, orderingKey: 'site' }));
+        await publishAndFanOut(...events);
+        for (const _ of events) await end('failed');
+        await run({}, 10);
+        for (const { id } of events) {
+          const due = await owed(row.id, T + HOUR);
+          expect(due.map(({ eventId }) => eventId)).to.deep.equal([id]);
+          await end('delivered');
+        }
+      });
+
+      it('takes by how each ended last, event, type, installation and time', async () => {
+        const events = await publishedAndEnded(6, ...outcomes);
+        const rows: [Partial<NewReplay>, number][] = [
+          [{}, 4],
+          [{ outcomes: ['delivered'] }, 2],
+          [{ outcomes: [...outcomes] }, 6],
+          [{ outcomes: [...outcomes], eventId: events[0]!.id }, 1],
+          [{ outcomes: [...outcomes], eventType: 'issue:created' }, 0],
+          [{ outcomes: [...outcomes], installationId: row.id }, 6],
+          [{ outcomes: [...outcomes], installationId: 'other' }, 0],
+          [{ outcomes: [...outcomes], since: T + 2 }, 4],
+          [{ outcomes: [...outcomes], since: T + 2, until: T + 4 }, 3],
+        ];
+        for (const [own, count] of rows)
+          expect(await counted(own), JSON.stringify(own)).to.equal(count);
+        await run({ outcomes: ['failed'] });
+        await end('delivered');
+        expect(await counted()).to.equal(2);
+      });
+
+      it('finds the last end, on whatever day each was', async () => {
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        const day = 24 * HOUR;
+        await store.deliveries.record({ attempts: [attempted(delivery!, { outcome: 'failed' })] });
+        expect(await counted()).to.equal(1);
+        await store.deliveries.record({
+          attempts: [attempted(delivery!, { outcome: 'delivered', at: T + day })],
+        });
+        expect(await counted()).to.equal(0);
+      });
+
+      it('with new ids makes the same id whenever it comes to a delivery, and takes no copies', async () => {
+        await publishedAndEnded(3, 'delivered');
+        const before = (await listAll()).map(({ id }) => id);
+        const replay = await run({ newIds: true, outcomes: ['delivered'] }, 1);
+        const again = await owed(row.id, T + HOUR);
+        expect(again.map(({ id }) => id)).to.have.members(
+          before.map((id) => replayedId(replay.id, id, timeOf(id)!)),
+        );
+        await end('delivered');
+        expect(await counted({ outcomes: [...outcomes] })).to.equal(3);
+      });
+
+      it('passes over what is owed, and what has lost its event', async () => {
+        await publishedAndEnded(3, 'failed');
+        const [one] = await listAll();
+        await run({ deliveryId: one!.id });
+        await store.engine.turnDays(T, { events: HOUR, attempts: 24 * HOUR });
+        expect(await run()).to.include({ done: 2, skippedOwed: 1, skippedExpired: 0 });
+        await end('failed');
+        await store.engine.turnDays(T + 30 * 24 * HOUR, { events: HOUR, attempts: 90 * 24 * HOUR });
+        expect(await run()).to.include({ done: 0, skippedOwed: 0, skippedExpired: 3 });
+      });
+
+      it('counts what comes of its deliveries', async () => {
+        await publishedAndEnded(4, 'failed');
+        const { id } = await run();
+        const [a, b, c] = await owed(row.id, T + HOUR);
+        await store.deliveries.record({
+          attempts: [
+            attempted(a!, { outcome: 'delivered' }),
+            attempted(b!, { outcome: 'failed' }),
+            attempted(c!, { outcome: 'retry', nextDueAt: T + HOUR }),
+          ],
+        });
+        expect(await store.replays.find(id)).to.include({ delivered: 1, failed: 1, dropped: 0 });
+        await store.deliveries.endUnsent(
+          row.id,
+          { reason: 'x', message: 'y', at: T + HOUR },
+          {},
+          10,
+        );
+        expect(await store.replays.find(id)).to.include({ delivered: 1, failed: 1, dropped: 2 });
+      });
+
+      it('that is cancelled goes no further', async () => {
+        await publishedAndEnded(4, 'failed');
+        const replay = replayOf();
+        await store.replays.create(replay);
+        await store.replays.advance(replay.id, chunk(1));
+        const cancelled = await store.replays.cancel(replay.id, T + HOUR);
+        expect(cancelled).to.include({ state: 'cancelled', done: 1, endedAt: T + HOUR });
+        expect(await store.replays.advance(replay.id, chunk(1))).to.equal(undefined);
+        expect(await owed(row.id, T + HOUR)).to.have.length(1);
+        expect(await store.replays.cancel('nope', T)).to.equal(undefined);
+      });
+
+      it('of what is allowed now also owes what never was, each webhook once', async () => {
+        const events = await publishedAndEnded(3, 'failed');
+        const wanted = event({ createdAt: T + 10, resource: 'acme/site' });
+        await store.events.publish([wanted, event({ createdAt: T + 10, context: 'globex' })]);
+        const rest = {
+          at: T + 30,
+          webhooks: ['/hook', '/new', '/newer'].map((path) => webhook(row.id, '*', path)),
+        };
+        await accept(await begin(row, { at: T + 30 }), rest);
+        const limited = await install({
+          addonKey: 'limited',
+          resources: ['acme/site'],
+          at: T + 30,
+        });
+        await fanOutAll();
+        const own = { allowed: 'now' as const };
+        expect(await counted()).to.equal(3);
+        // Owed already: the fan-out found the first webhook for the new event.
+        expect(await counted(own)).to.equal(3 + 3 * 2 + 3);
+        const replay = await run(own, 1);
+        expect(replay).to.include({ done: 12, skippedOwed: 1 });
+        const again = await owed(row.id, T + HOUR);
+        const pairs = again.map((d) => `${d.eventId} ${d.webhookId}`);
+        const hooks = rest.webhooks.map(({ id }) => id);
+        expect(pairs).to.have.members(
+          [...events, wanted].flatMap(({ id }) => hooks.map((hook) => `${id} ${hook}`)),
+        );
+        for (const { replayId, allowed } of again)
+          expect(allowed).to.equal(replayId === null ? null : 'now');
+        expect((await owed(limited.id, T + HOUR)).map(({ eventId }) => eventId)).to.deep.equal([
+          wanted.id,
+        ]);
+        expect(await counted(own)).to.equal(0);
+      });
+
+      it('reads a long log and many webhooks page by page', async () => {
+        await publishedAndEnded(600, 'delivered', 'failed');
+        // The last of them has ended once more, on another day: beyond the first page of the first.
+        const { items } = await store.deliveries.list({ state: 'failed', limit: 1 });
+        await run({ deliveryId: items[0]!.id });
+        const [last] = await owed(row.id, T + HOUR);
+        const again = attempted(last!, { outcome: 'failed', at: T + 24 * HOUR });
+        await store.deliveries.record({ attempts: [again] });
+        expect(await counted()).to.equal(300);
+        expect(await run({}, 90)).to.include({ done: 300 });
+        for (let i = 0; i < 3; i++) await install({ addonKey: `late-${i}`, at: T + SECOND });
+        expect(await counted({ allowed: 'now', outcomes: [] })).to.equal(1_800);
+        expect(await run({ allowed: 'now', outcomes: [] }, 700)).to.include({ done: 1_800 });
+      }).timeout(60_000);
+
+      it('is listed newest first', async () => {
+        const replays = [replayOf(), replayOf(), replayOf()];
+        for (const one of replays) await store.replays.create(one);
+        const ids = replays.map(({ id }) => id).reverse();
+        const first = await store.replays.list({ limit: 2 });
+        expect(first.map(({ id }) => id)).to.deep.equal(ids.slice(0, 2));
+        const next = await store.replays.list({ after: ids[1], limit: 2 });
+        expect(next.map(({ id }) => id)).to.deep.equal(ids.slice(2));
+        expect(first[0]).to.deep.include({ ...replays[2], state: 'running', done: 0 });
+        const running = await store.replays.running();
+        expect(running.map(({ id }) => id)).to.deep.equal([...ids].reverse());
+      });
+    });
+
+    describe('a recovery', () => {
+      it('makes the endpoint well, its webhooks and subscriptions stand again, and is told once', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        const lane: LaneState = {
+          installationId: row.id,
+          failures: 12,
+          failingSince: T,
+          probes: 2,
+          openUntil: T + HOUR,
+          silentUntil: T + HOUR,
+          pausedAt: T,
+        };
+        const gone = attempted(delivery!, { outcome: 'failed', status: 410, reason: 'gone' });
+        await store.deliveries.record({ attempts: [gone], lanes: [lane] });
+        const hook = webhook(row.id);
+        const ill = await store.deliveries.health(row.id);
+        expect(ill.lane).to.deep.equal(lane);
+        expect(ill.webhooksOff.map(({ id }) => id)).to.deep.equal([hook.id]);
+        const subscriptions = [{ eventType: 'repo:push', webhookId: hook.id }];
+        const stale = { at: T + HOUR, expectedEpoch: row.epoch, subscriptions };
+        expect(await store.installations.recover(row.id, stale)).to.equal(undefined);
+        const resumed = call(row.id, 'webhooksResumed');
+        const { epoch } = (await store.installations.find(row.id))!;
+        const recovered = await store.installations.recover(row.id, {
+          ...stale,
+          expectedEpoch: epoch,
+          ifPaused: resumed,
+        });
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([resumed]);
+        expect(recovered!.webhooksOn).to.deep.equal([hook.id]);
+        expect(recovered!.installation.epoch).to.be.greaterThan(epoch);
+        expect(await store.deliveries.health(row.id)).to.deep.equal({
+          lane: undefined,
+          retrying: undefined,
+          webhooksOff: [],
+        });
+        await publishAndFanOut(event({ createdAt: T + HOUR }));
+        expect(await owed(row.id, T + HOUR)).to.have.length(1);
+        expect(await store.installations.takeRecovered()).to.deep.equal([row.id]);
+        expect(await store.installations.takeRecovered()).to.deep.equal([]);
+      });
+
+      it('is refused once it is uninstalled', async () => {
+        const row = await install();
+        await store.installations.uninstall(row.id, T, undefined);
+        const { epoch } = (await store.installations.find(row.id))!;
+        const change = { at: T, expectedEpoch: epoch, subscriptions: [] };
+        expect(await store.installations.recover(row.id, change)).to.equal(undefined);
+      });
+
+      it('tells nobody that it goes on where it was not paused', async () => {
+        const row = await install();
+        await store.installations.recover(row.id, {
+          at: T,
+          expectedEpoch: row.epoch,
+          subscriptions: [],
+          ifPaused: call(row.id, 'webhooksResumed'),
+        });
+        expect(await store.lifecycle.due(T, 10)).to.deep.equal([]);
+      });
+
+      it('is not needed while deliveries are only tried again, and that can be seen', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        await store.deliveries.record({
+          attempts: [attempted(delivery!, { outcome: 'retry', nextDueAt: T + SECOND })],
+        });
+        expect((await store.deliveries.health(row.id)).retrying).to.deep.equal({
+          attempts: 1,
+          since: T,
+        });
       });
     });
 

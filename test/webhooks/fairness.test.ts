@@ -19,6 +19,7 @@ function owed(id: string, more: Partial<OwedDelivery> = {}): OwedDelivery {
     eventAt: T,
     orderingKey: null,
     replayId: null,
+    allowed: null,
     attempts: 0,
     dueAt: T,
     expiresAt: T + 1_000,

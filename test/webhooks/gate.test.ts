@@ -13,6 +13,7 @@ interface Facts {
   installation?: object;
   grant?: object | null;
   webhook?: object;
+  allowed?: 'now';
 }
 
 function decide(more: Facts): GateDecision {
@@ -32,7 +33,8 @@ function decide(more: Facts): GateDecision {
       ['w', { id: 'w', sinceSeq: 50, until: null, offSince: null, ...more.webhook }],
     ]),
   } as Recipient;
-  return decideGate(event, recipient, { webhookId: 'w', eventSeq: 100 }, platform);
+  const delivery = { webhookId: 'w', eventSeq: 100, allowed: more.allowed ?? null };
+  return decideGate(event, recipient, delivery, platform);
 }
 
 describe('the gate', () => {
@@ -72,6 +74,17 @@ describe('the gate', () => {
       expect(decide(more)).to.include({ ok: false, reason });
     });
   }
+});
+
+describe('the gate in front of a replay of what is allowed now', () => {
+  it('passes over nothing but the time of the installation', () => {
+    const early = { webhook: { since: 101 }, allowed: 'now' as const };
+    expect(decide(early).ok).to.equal(true);
+    expect(decide({ ...early, grant: { scopes: ['issue'] } }).ok).to.equal(false);
+    expect(decide({ ...early, event: { context: 'other' } }).ok).to.equal(false);
+    expect(decide({ ...early, installation: { state: 'disabled' } }).ok).to.equal(false);
+    expect(decide({ ...early, grant: { resources: [] } }).ok).to.equal(false);
+  });
 });
 
 describe('subscriptions', () => {

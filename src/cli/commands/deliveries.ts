@@ -63,8 +63,8 @@ async function show(id: string, options: Options): Promise<void> {
   print(options, delivery, [
     `${delivery.eventType} to ${delivery.addonKey}: ${delivery.state}`,
     ...delivery.attempts.map(
-      ({ number, at, status, durationMs, message, nextAttemptAt }) =>
-        `  ${number === 0 ? 'not sent' : `attempt ${number}`} at ${at}: ${status ?? 'no answer'} after ${durationMs} ms${message ? `. ${message}` : ''}${nextAttemptAt ? ` Next at ${nextAttemptAt}.` : ''}`,
+      ({ number, at, status, durationMs, message, nextAttemptAt, replayId }) =>
+        `  ${replayId ? 'replayed, ' : ''}${number === 0 ? 'not sent' : `attempt ${number}`} at ${at}: ${status ?? 'no answer'} after ${durationMs} ms${message ? `. ${message}` : ''}${nextAttemptAt ? ` Next at ${nextAttemptAt}.` : ''}`,
     ),
     ...(delivery.nextAttemptAt && delivery.attempts.length === 0
       ? [`  due at ${delivery.nextAttemptAt}`]
@@ -92,4 +92,5 @@ interface Attempt {
   durationMs: number;
   message: string | null;
   nextAttemptAt: string | null;
+  replayId: string | null;
 }

@@ -1,22 +1,39 @@
-// GET /addon/v1/installation: an add-on asks, with its own token, what it asked for and what it was granted.
-// POST /addon/v1/installation/rotate-secret: it asks for new secrets, and is told them by its installed call.
+// What an add-on asks about itself, with its own token: GET /addon/v1/installation, what it asked for, what it was
+// granted and how its deliveries fare · POST …/test tries its webhooks · POST …/recover declares its endpoint well ·
+// POST …/rotate-secret asks for new secrets, told by its installed call.
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { MortiseError } from '../../core/errors.ts';
+import { RateLimit } from '../../core/rate-limit.ts';
 import { findCaller } from '../../host/caller.ts';
+import { deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { recover } from '../../host/recover.ts';
 import { rotateSecret } from '../../host/rotate-secret.ts';
+import { testWebhooks } from '../../host/test-delivery.ts';
 import type { InstallationRow } from '../../store/rows.ts';
-import { rotationView } from '../operator/views.ts';
+import { readOptionalJsonObject } from '../body.ts';
+import { optionalTime, refuseOthers } from '../fields.ts';
+import { readTest, recoveredView } from '../operator/recovery.ts';
+import { deliveryReportView, rotationView, testedView } from '../operator/views.ts';
+import { refuseTooMany } from '../too-many.ts';
+
+const PATH = '/addon/v1/installation';
+const TESTS_PER_MINUTE = 10;
+const RECOVERIES_PER_MINUTE = 6;
 
 export function addonRoutes(router: Router, parts: HostParts): void {
-  router.get('/addon/v1/installation', async (ctx) => {
+  const { clock, platform } = parts.settings;
+  const tests = new RateLimit(TESTS_PER_MINUTE, clock);
+  const recoveries = new RateLimit(RECOVERIES_PER_MINUTE, clock);
+
+  router.get(PATH, async (ctx) => {
     const { installation } = await callingAddon(ctx, parts);
     const grant = await parts.store.installations.findGrant(installation.id);
     const requested = installedDescriptor(installation, parts)?.scopes ?? [];
     const granted = grant?.scopes ?? [];
-    const closure = parts.settings.platform.scopes.closure(granted);
+    const closure = platform.scopes.closure(granted);
     ctx.body = {
       id: installation.id,
       addonKey: installation.addonKey,
@@ -27,14 +44,39 @@ export function addonRoutes(router: Router, parts: HostParts): void {
       scopes: granted,
       missingScopes: requested.filter((scope) => !closure.has(scope)),
       resources: grant?.resources ?? null,
+      delivery: deliveryReportView(await deliveryReport(installation.id, parts)),
     };
   });
-  // It names no installation: it is the caller's own.
-  router.post('/addon/v1/installation/rotate-secret', async (ctx) => {
-    const { installation, userId } = await callingAddon(ctx, parts);
-    if (userId !== null) throw notItsOwn(ctx, 'This token is for what a user may do.');
-    ctx.body = rotationView(await rotateSecret(installation.id, parts));
+
+  router.post(`${PATH}/test`, async (ctx) => {
+    const { id } = await itself(ctx, parts);
+    const request = readTest(await readOptionalJsonObject(ctx));
+    refuseTooMany(ctx, tests, id);
+    ctx.body = { items: (await testWebhooks(id, request, parts)).map(testedView) };
   });
+
+  // Whose grants count is the operator's to say: here it is always then-and-now.
+  router.post(`${PATH}/recover`, async (ctx) => {
+    const { id } = await itself(ctx, parts);
+    const body = await readOptionalJsonObject(ctx);
+    refuseOthers(body, ['since']);
+    const since = optionalTime(body, 'since');
+    refuseTooMany(ctx, recoveries, id);
+    ctx.body = recoveredView(await recover(id, { since }, parts));
+  });
+
+  // It names no installation: it is the caller's own.
+  router.post(`${PATH}/rotate-secret`, async (ctx) => {
+    const { id } = await itself(ctx, parts);
+    ctx.body = rotationView(await rotateSecret(id, parts));
+  });
+}
+
+/** @throws invalid_token: what changes an installation is not for a token that acts as a user */
+async function itself(ctx: Context, parts: HostParts): Promise<InstallationRow> {
+  const { installation, userId } = await callingAddon(ctx, parts);
+  if (userId !== null) throw notItsOwn(ctx, 'This token is for what a user may do.');
+  return installation;
 }
 
 /** @throws invalid_token */

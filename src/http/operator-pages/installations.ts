@@ -2,8 +2,10 @@
 import type Router from '@koa/router';
 import { MortiseError } from '../../core/errors.ts';
 import { changeInstallation } from '../../host/change-installation.ts';
+import { deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
+import { recover } from '../../host/recover.ts';
 import { rotateSecret } from '../../host/rotate-secret.ts';
 import { groupScopes } from '../../host/scope-view.ts';
 import { installationNotFound, uninstall } from '../../host/uninstall.ts';
@@ -26,6 +28,7 @@ const SAID: Record<string, string> = {
   disabled: 'Disabled. Its tokens are refused, and it receives no events.',
   rotated:
     'The add-on has new secrets; the old ones are good for a day more. What it answered is below.',
+  recovered: 'What is owed to it is sent at once, and its webhooks are on.',
   uninstalled: 'Uninstalled. Its tokens are dead, and nothing more is sent to it.',
 };
 
@@ -36,6 +39,11 @@ export function installationPageRoutes(router: Router, parts: HostParts): void {
   show(`${INSTALLATIONS}/:id`, (visit) => showOne(visit));
   take(`${INSTALLATIONS}/:id/state`, changeState);
   take(`${INSTALLATIONS}/:id/rotate-secret`, rotate);
+  take(`${INSTALLATIONS}/:id/recover`, async ({ ctx }) => {
+    const id = ctx.params.id!;
+    await recover(id, {}, parts);
+    seeOther(ctx, `${INSTALLATIONS}/${id}?done=recovered`);
+  });
   show(`${INSTALLATIONS}/:id/uninstall`, confirmUninstall);
   take(`${INSTALLATIONS}/:id/uninstall`, async ({ ctx }) => {
     await uninstall(ctx.params.id!, parts);
@@ -71,6 +79,7 @@ async function showOne(visit: Visit, error?: MortiseError): Promise<void> {
       csrf: sessionOf(ctx).csrf,
       item,
       groups: groupScopes(item.scopes, parts.settings.platform),
+      delivery: await deliveryReport(row.id, parts),
       exchanges: exchanges.map(exchangeOf),
       said: SAID[String(ctx.query.done ?? '')],
       problem: error,

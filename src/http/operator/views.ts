@@ -1,8 +1,10 @@
 // Rows as the operator API shows them: no secrets, ISO times.
 import { isoTime } from '../../core/clock.ts';
+import { type DeliveryReport, deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
 import type { RotatedSecrets } from '../../host/rotate-secret.ts';
+import type { TestedWebhook } from '../../host/test-delivery.ts';
 import type { Delivery, DeliveryView, ExchangeRecord, InstallationRow } from '../../store/rows.ts';
 
 export async function installationView(
@@ -27,10 +29,40 @@ export async function installationView(
     descriptorUrl: row.descriptorUrl,
     descriptorVersion: row.descriptorVersion,
     webhooks: webhooks.map(({ id, event, url }) => ({ id, event, url })),
+    delivery: deliveryReportView(await deliveryReport(row.id, parts)),
     installedAt: time(row.installedAt),
     uninstalledAt: time(row.uninstalledAt),
     createdAt: isoTime(row.createdAt),
     updatedAt: isoTime(row.updatedAt),
+  };
+}
+
+/** How its deliveries fare. */
+export function deliveryReportView(report: DeliveryReport): Record<string, unknown> {
+  const { state, since, failures, nextProbeAt, silentUntil, webhooksOff } = report;
+  return {
+    state,
+    since: time(since),
+    failures,
+    nextProbeAt: time(nextProbeAt),
+    silentUntil: time(silentUntil),
+    webhooksOff: webhooksOff.map((webhook) => ({ ...webhook, since: isoTime(webhook.since) })),
+  };
+}
+
+/** What was sent to try a webhook, and what came back. */
+export function testedView(tested: TestedWebhook): Record<string, unknown> {
+  const { webhookId, eventType, method, url, headers, body, outcome } = tested;
+  const { status, reason, message, responseExcerpt, durationMs } = outcome;
+  return {
+    webhookId,
+    eventType,
+    sent: { method, url, headers, body },
+    status,
+    error: reason,
+    message,
+    excerpt: responseExcerpt,
+    durationMs,
   };
 }
 
@@ -77,6 +109,7 @@ export function deliveryView(delivery: Delivery | DeliveryView): Record<string, 
     state,
     reason,
     withheld,
+    replayId,
   } = delivery;
   return {
     id,
@@ -89,6 +122,7 @@ export function deliveryView(delivery: Delivery | DeliveryView): Record<string, 
     state,
     reason,
     withheld,
+    replayId,
     attemptCount: delivery.attempts,
     createdAt: isoTime(delivery.createdAt),
     nextAttemptAt: time(delivery.nextAttemptAt),

@@ -1,5 +1,7 @@
 // One installation: what it was granted, what it is told of, and what was said to it.
+import type { DeliveryReport } from '../../host/delivery-health.ts';
 import type { ScopeGroup } from '../../host/scope-view.ts';
+import { DeliveryStandingCard } from './delivery-standing.tsx';
 import { Exchange, type ExchangeView } from './exchange.tsx';
 import { InstallationActions } from './installation-actions.tsx';
 import { InstallationFacts, type InstallationItem, State } from './installations-page.tsx';
@@ -13,6 +15,7 @@ export function InstallationPage({
   csrf,
   item,
   groups,
+  delivery,
   exchanges,
   said,
   problem,
@@ -21,6 +24,7 @@ export function InstallationPage({
   csrf: string;
   item: InstallationItem;
   groups: ScopeGroup[];
+  delivery: DeliveryReport;
   /** Newest first. */
   exchanges: ExchangeView[];
   said?: string;
@@ -44,6 +48,9 @@ export function InstallationPage({
         <h2>It may</h2>
         <ScopeList groups={groups} heading="h3" />
       </section>
+      {item.state !== 'uninstalled' && (
+        <DeliveryStandingCard id={item.id} csrf={csrf} report={delivery} />
+      )}
       <section class="card">
         <h2>What was said to it</h2>
         {exchanges.length === 0 && (

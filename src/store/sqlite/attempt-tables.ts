@@ -1,5 +1,6 @@
 // The log of attempts, in tables by day. A row that ended its delivery carries everything the list of deliveries shows.
 import type { Database, Statement } from 'better-sqlite3';
+import type { EndedState } from '../replay-rows.ts';
 import type { AttemptRecord, Delivery, LoggedAttempt } from '../rows.ts';
 import { DayTables } from './day-tables.ts';
 
@@ -65,6 +66,27 @@ export interface EndedFilter {
   limit: number;
 }
 
+/** How a delivery ended, as far as a replay asks. */
+export interface EndedDelivery {
+  id: string;
+  installationId: string;
+  webhookId: string;
+  eventId: string;
+  eventType: string;
+  eventAt: number;
+  outcome: EndedState;
+  replayId: string | null;
+}
+
+interface EndsFilter {
+  installation: string | null;
+  type: string | null;
+  event: string | null;
+  after: string;
+  below: string;
+  limit: number;
+}
+
 interface AttemptStatements {
   insert: Statement;
   /** Deliveries that are ended without being sent. */
@@ -75,6 +97,10 @@ interface AttemptStatements {
   lastReason: Statement<[string], string | null>;
   /** Of each id of a JSON list: the last attempt, and the one that ended it last. */
   lastOf: Statement<[string], RawLastAttempt>;
+  /** The last end of each delivery of this table, in the order of their ids. */
+  ends: Statement<EndsFilter, EndedDelivery>;
+  endsOfAll: Statement<EndsFilter, EndedDelivery>;
+  endOf: Statement<[string], EndedDelivery>;
   ofInstallation: Statement<EndedFilter, RawDelivery>;
   ofAll: Statement<EndedFilter, RawDelivery>;
 }
@@ -89,7 +115,20 @@ function prepare(db: Database, table: string): AttemptStatements {
       AND (@event IS NULL OR a.event_id = @event) AND (@state IS NULL OR a.outcome = @state)
       AND NOT EXISTS (SELECT 1 FROM ${table} b
         WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)`;
+  const end = `SELECT a.delivery_id AS id, a.installation_id AS installationId, a.webhook_id AS webhookId,
+      a.event_id AS eventId, a.event_type AS eventType, a.event_at AS eventAt, a.outcome, a.replay_id AS replayId
+    FROM ${table} a`;
+  const between = `a.outcome <> 'retry' AND a.delivery_id > @after AND a.delivery_id < @below
+      AND (@type IS NULL OR a.event_type = @type) AND (@event IS NULL OR a.event_id = @event)
+      AND NOT EXISTS (SELECT 1 FROM ${table} b
+        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)
+    ORDER BY a.delivery_id LIMIT @limit`;
   return {
+    ends: db.prepare(`${end} WHERE a.installation_id = @installation AND ${between}`),
+    endsOfAll: db.prepare<EndsFilter, EndedDelivery>(`${end} WHERE ${between}`),
+    endOf: db.prepare<[string], EndedDelivery>(
+      `${end} WHERE a.delivery_id = ? AND a.outcome <> 'retry' ORDER BY a.seq DESC LIMIT 1`,
+    ),
     insert: db.prepare(
       `INSERT INTO ${table} (delivery_id, number, at, duration_ms, outcome, status, reason, message,
          response_excerpt, url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type, event_at,

@@ -76,6 +76,17 @@ export class DayTables<Statements> {
     return days.map((day) => this.#statementsOf(day));
   }
 
+  /** Those of a time and after, oldest first, from a day on ('' = the first). Day 0 may hold any time. */
+  from(time: number, firstDay: string): { day: string; statements: Statements }[] {
+    const oldest = dayOf(time);
+    return this.#list
+      .all(`${this.#kind.name}_[0-9]*`)
+      .map((name) => name.slice(-DAY_ZERO.length))
+      .filter((day) => day >= firstDay && (day >= oldest || day === DAY_ZERO))
+      .reverse()
+      .map((day) => ({ day, statements: this.#statementsOf(day) }));
+  }
+
   /** Days that ended before `time`, oldest first. Day 0 counts as over when every other has come since. */
   endedBefore(time: number): string[] {
     const limit = dayOf(time);

@@ -16,12 +16,13 @@ import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { LANE_STATE_COLUMNS, laneStateStatements } from './lane-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
+import { replayEndStatements } from './replays.ts';
 import { WEBHOOK_COLUMNS, webhookStatements } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
 const OWED_COLUMNS = `id, installation_id AS installationId, webhook_id AS webhookId, event_seq AS eventSeq,
   event_id AS eventId, event_type AS eventType, event_at AS eventAt, ordering_key AS orderingKey,
-  replay_id AS replayId, attempts, due_at AS dueAt, expires_at AS expiresAt`;
+  replay_id AS replayId, allowed, attempts, due_at AS dueAt, expires_at AS expiresAt`;
 
 export function deliveryStore(
   db: Database,
@@ -33,6 +34,7 @@ export function deliveryStore(
   const laneStates = laneStateStatements(db);
   const webhooks = webhookStatements(db);
   const insertCall = insertCallStatement(db);
+  const replays = replayEndStatements(db);
   // A loose index scan: one step per lane, however many rows a lane has.
   const lanes = db.prepare<[], { installationId: string; dueAt: number } & RawLaneState>(
     `WITH RECURSIVE lane (id) AS (
@@ -81,6 +83,12 @@ export function deliveryStore(
        ORDER BY d.due_at LIMIT @limit`,
     )
     .pluck();
+  // Bounded: a long backlog that was never tried says nothing.
+  const retrying = db.prepare<[string], { attempts: number | null; since: number | null }>(
+    `SELECT MAX(attempts) AS attempts, MIN(event_at) AS since FROM (
+       SELECT attempts, event_at FROM deliveries WHERE installation_id = ? ORDER BY due_at LIMIT 1000)
+     WHERE attempts > 0`,
+  );
   const endAll = db.prepare<[string]>(
     'DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))',
   );
@@ -89,7 +97,8 @@ export function deliveryStore(
     const { delivery } = record;
     if (record.outcome !== 'retry') {
       // Unguarded: that the receiver said 2xx is a fact, whoever is told of it.
-      end.run(delivery.id);
+      const isEnd = end.run(delivery.id).changes > 0;
+      if (isEnd && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
     } else if (!record.isProbe) {
       // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
       const moved = postpone.run(record.number, record.nextDueAt, delivery.id, delivery.attempts);
@@ -124,6 +133,14 @@ export function deliveryStore(
         }
       );
     },
+    async health(installationId) {
+      const { attempts, since } = retrying.get(installationId)!;
+      return {
+        lane: laneStates.find(installationId),
+        retrying: attempts === null ? undefined : { attempts, since: since! },
+        webhooksOff: webhooks.off(installationId),
+      };
+    },
     isCurrent: (installationId, seen) => epoch.get(installationId) === seen,
     atOneMoment(work) {
       // Opening a read transaction costs ten times what is read in it.
@@ -154,6 +171,7 @@ export function deliveryStore(
         if (ids.length === 0) return 0;
         const list = JSON.stringify(ids);
         attemptTables.at(at).insertUnsent.run({ ids: list, at, reason, message });
+        replays.dropped(list);
         endAll.run(list);
         return ids.length;
       }),

@@ -3,11 +3,33 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { EventRow } from '../rows.ts';
 import { DayTables } from './day-tables.ts';
 
+interface RangeFilter {
+  from: number;
+  since: number;
+  until: number;
+  type: string | null;
+  id: string | null;
+  limit: number;
+}
+
+interface PlacedEvent {
+  eventSeq: number;
+  eventId: string;
+  eventType: string;
+  eventAt: number;
+  orderingKey: string | null;
+  context: string;
+  resource: string | null;
+}
+
 interface EventStatements {
   insert: Statement;
   bySeq: Statement<[number], StoredEvent>;
   seqOf: Statement<[string], number>;
   byId: Statement<[string], StoredEvent>;
+  /** Of one event: what a delivery says of it. */
+  place: Statement<[string], { eventSeq: number; orderingKey: string | null }>;
+  range: Statement<RangeFilter, PlacedEvent>;
 }
 
 export type EventTables = DayTables<EventStatements>;
@@ -43,6 +65,15 @@ function prepare(db: Database, table: string): EventStatements {
     bySeq: db.prepare<[number], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE seq = ?`),
     seqOf: db.prepare<[string], number>(`SELECT seq FROM ${table} WHERE id = ?`).pluck(),
     byId: db.prepare<[string], StoredEvent>(`SELECT ${COLUMNS} FROM ${table} WHERE id = ?`),
+    place: db.prepare<[string], { eventSeq: number; orderingKey: string | null }>(
+      `SELECT seq AS eventSeq, ordering_key AS orderingKey FROM ${table} WHERE id = ?`,
+    ),
+    range: db.prepare(
+      `SELECT seq AS eventSeq, id AS eventId, type AS eventType, created_at AS eventAt, ordering_key AS orderingKey,
+         context, resource
+       FROM ${table} WHERE seq >= @from AND created_at BETWEEN @since AND @until
+         AND (@type IS NULL OR type = @type) AND (@id IS NULL OR id = @id) ORDER BY seq LIMIT @limit`,
+    ),
   };
 }
 

@@ -76,6 +76,7 @@ export function fanOutOperation(db: Database) {
         eventAt,
         orderingKey,
         replayId: null,
+        allowed: null,
         attempts: 0,
         dueAt: now,
         expiresAt,

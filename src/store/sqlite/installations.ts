@@ -6,11 +6,12 @@ import { grantStatements } from './grants.ts';
 import { handshakeOperations } from './handshakes.ts';
 import { installationColumns } from './installation-row.ts';
 import { installationStateStatements } from './installation-states.ts';
+import { laneStateStatements } from './lane-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { previousSecretOperations } from './previous-secrets.ts';
 import { runningHandshakeStatements } from './running-handshakes.ts';
 import { subscriptionStatements } from './subscriptions.ts';
-import { WEBHOOK_COLUMNS } from './webhooks.ts';
+import { WEBHOOK_COLUMNS, webhookStatements } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
 const COLUMNS = installationColumns('i');
@@ -21,6 +22,8 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
   const subscriptions = subscriptionStatements(db);
   const states = installationStateStatements(db);
   const insertCall = insertCallStatement(db);
+  const laneStates = laneStateStatements(db);
+  const hooks = webhookStatements(db);
   const find = db.prepare<[string], InstallationRow>(
     `SELECT ${COLUMNS} FROM installations i WHERE i.id = ?`,
   );
@@ -70,6 +73,11 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
     `UPDATE installations SET epoch = epoch + 1, updated_at = @at WHERE id = @id AND state IN ('enabled', 'disabled')
        AND (@expectedEpoch IS NULL OR epoch = @expectedEpoch)`,
   );
+  const noteRecovered = db.prepare(
+    'INSERT INTO recoveries (installation_id) VALUES (?) ON CONFLICT DO NOTHING',
+  );
+  const recovered = db.prepare<[], string>('SELECT installation_id FROM recoveries').pluck();
+  const forgetRecovered = db.prepare('DELETE FROM recoveries');
   const readSetting = db.prepare<[string], { value: string }>(
     'SELECT value FROM settings WHERE name = ?',
   );
@@ -158,6 +166,26 @@ export function installationStore(db: Database, writer: Writer): InstallationSto
         owe(call);
         return installation;
       }),
+    recover: (id, { at, expectedEpoch, subscriptions: wanted, ifPaused }) =>
+      writer.write(() => {
+        if (bumpEpoch.run({ id, at, expectedEpoch }).changes === 0) return undefined;
+        const installation = find.get(id)!;
+        const wasPaused = (laneStates.find(id)?.pausedAt ?? null) !== null;
+        if (wasPaused) owe(ifPaused);
+        laneStates.clear(id);
+        const webhooksOn = hooks.switchOn(id, at);
+        subscriptions.replace(id, installation.context, wanted, at);
+        noteRecovered.run(id);
+        return { installation, webhooksOn };
+      }),
+    async takeRecovered() {
+      if (recovered.get() === undefined) return [];
+      return writer.write(() => {
+        const ids = recovered.all();
+        forgetRecovered.run();
+        return ids;
+      });
+    },
     replaceSubscriptions: (installationId, wanted, at) =>
       writer.write(() => {
         const installation = find.get(installationId);

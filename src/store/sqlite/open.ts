@@ -21,6 +21,7 @@ import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
 import { Reader } from './reader.ts';
+import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
@@ -66,6 +67,7 @@ export function openSqlite(path: string): Store {
     events: eventStore(db, writer, file, days.events),
     deliveries: deliveryStore(db, writer, days.attempts, days.events),
     explanations: explanationStore(db, days.attempts, days.events),
+    replays: replayStore(db, writer, days.attempts, days.events),
     engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();

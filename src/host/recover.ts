@@ -1,0 +1,47 @@
+// Declares an add-on's endpoint well, in one call: breaker, silence and pause end, webhooks that a 410 switched off are
+// on again, and what did not arrive since a time is sent again.
+import type { ReplayAllowed, ReplayRow } from '../store/replay-rows.ts';
+import { noticeOwed, withInstalled } from './change-installation.ts';
+import { type DeliveryReport, deliveryReport } from './delivery-health.ts';
+import type { HostParts } from './parts.ts';
+import { startReplay } from './replay.ts';
+import { planSubscriptions } from './subscriptions.ts';
+
+export interface Recovered {
+  webhooksOn: string[];
+  replay: ReplayRow | undefined;
+  delivery: DeliveryReport;
+}
+
+/**
+ * @param since milliseconds since 1970; without it nothing is replayed
+ * @throws installation_not_found, installation_not_installed, installation_changing
+ */
+export async function recover(
+  id: string,
+  { since, allowed }: { since?: number; allowed?: ReplayAllowed },
+  parts: HostParts,
+): Promise<Recovered> {
+  const { store, settings } = parts;
+  const { webhooksOn } = await withInstalled(id, parts, async (installation) => {
+    const grant = await store.installations.findGrant(id);
+    const webhooks = await store.installations.findWebhooks(id);
+    const all = webhooks.map((webhook) => ({ ...webhook, offSince: null }));
+    const subscriptions =
+      installation.state === 'enabled'
+        ? planSubscriptions(all, grant?.scopes ?? [], settings.platform)
+        : [];
+    return store.installations.recover(id, {
+      at: settings.clock.now(),
+      expectedEpoch: installation.epoch,
+      subscriptions,
+      ifPaused: await noticeOwed(id, 'webhooksResumed', parts),
+    });
+  });
+  parts.wake();
+  const replay =
+    since === undefined
+      ? undefined
+      : await startReplay({ installationId: id, since, allowed }, parts);
+  return { webhooksOn, replay, delivery: await deliveryReport(id, parts) };
+}

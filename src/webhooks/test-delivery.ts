@@ -1,0 +1,71 @@
+// An event type's example as a webhook would carry it, to try an endpoint: redacted and signed as always, marked, and
+// sent whatever is known of the endpoint.
+import { newId } from '../core/ids.ts';
+import type { Outbound } from '../core/outbound.ts';
+import type { EventType, Platform } from '../platform/platform.ts';
+import { redact } from '../platform/redact.ts';
+import type { WebhookRow } from '../store/rows.ts';
+import { headersOf } from './attempt.ts';
+import { envelope } from './envelope.ts';
+import { decideOutcome, type Outcome } from './outcome.ts';
+import type { KnownRecipient } from './recipients.ts';
+
+const ANSWER_BYTES = 64 * 1024;
+
+export interface TestDelivery {
+  method: 'POST';
+  url: string;
+  /** Without the token, which whoever reads this could use. */
+  headers: Record<string, string>;
+  body: string;
+  outcome: Pick<Outcome, 'status' | 'reason' | 'message' | 'responseExcerpt' | 'durationMs'>;
+}
+
+/** @returns undefined if `mayStart` said no: nothing was sent */
+export async function sendTest(
+  eventType: EventType,
+  { installation, secrets, previous, scopes }: KnownRecipient,
+  webhook: WebhookRow,
+  parts: { platform: Platform; outbound: Outbound; now: number; mayStart: () => boolean },
+): Promise<TestDelivery | undefined> {
+  const { platform, outbound, now, mayStart } = parts;
+  const event = { id: newId(now), type: eventType.type, createdAt: now };
+  const { payload, withheld } = redact(eventType.example, eventType.fields, scopes);
+  const bytes = envelope(platform.body, event, Buffer.from(JSON.stringify(payload)));
+  const headers = headersOf(
+    {
+      event,
+      delivery: { id: newId(now), replayId: null },
+      number: 1,
+      now,
+      body: { bytes, withheld },
+      recipient: { installation, secrets, previous },
+      gate: { webhook },
+    },
+    platform,
+  );
+  headers['mortise-test'] = 'true';
+  const { url } = webhook;
+  const answer = await outbound.send({
+    method: 'POST',
+    url,
+    headers,
+    body: bytes,
+    maxBytes: ANSWER_BYTES,
+    mayStart,
+  });
+  if (answer.kind === 'withheld') return undefined;
+  const { authorization: token, ...shown } = headers;
+  const outcome = decideOutcome(answer, {
+    secrets: [
+      ...[secrets, previous].flatMap((known) => (known ? [known.shared, known.webhook] : [])),
+      ...(token ? [token.replace(/^JWT /, '')] : []),
+    ],
+    number: 1,
+    isProbe: true,
+    now,
+    expiresAt: now,
+    random: 0,
+  });
+  return { method: 'POST', url, headers: shown, body: bytes.toString('utf8'), outcome };
+}
