@@ -7,7 +7,9 @@ import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LaneState, LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { noticeOwed } from './change-installation.ts';
+import { EngineLog } from './engine-log.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
+import type { LaneCounts } from './metrics.ts';
 import type { HostParts, Published } from './parts.ts';
 import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
@@ -58,6 +60,7 @@ export class Background {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
+    this.#parts.metrics.engineStopped();
     this.#lock?.release();
   }
 
@@ -70,7 +73,8 @@ export class Background {
       return;
     }
     const { clock, log, random, platform } = settings;
-    this.#engine = new Engine({
+    const { metrics } = this.#parts;
+    const engine = new Engine({
       store,
       platform,
       outbound,
@@ -78,9 +82,11 @@ export class Background {
       clock,
       random,
       log,
+      observer: new EngineLog(metrics, log),
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
     });
+    this.#engine = engine;
     this.#sequence = lifecycleSequence({
       store: store.lifecycle,
       clock,
@@ -89,7 +95,10 @@ export class Background {
       make: (call) => makeOwedCall(call, this.#parts),
     });
     this.#securityEvents = securityEventSequence(this.#parts);
-    await this.#engine.start();
+    // Counted once, while nobody else owes or ends anything: from here on the engine tells what it does. A table of a
+    // million is a matter of tens of milliseconds, and reading the lanes follows anyway.
+    metrics.engineStarted(await store.deliveries.countOwed(), () => laneCounts(engine));
+    await engine.start();
     this.#sequence.start();
     this.#securityEvents.start();
     this.#timers = [
@@ -135,4 +144,16 @@ export class Background {
       );
     }
   }
+}
+
+function laneCounts(engine: Engine): LaneCounts {
+  const standing = { well: 0, untried: 0, troubled: 0 };
+  let breakersOpen = 0;
+  let paused = 0;
+  for (const lane of engine.lanes) {
+    standing[lane.standing]++;
+    if (lane.isProbing) breakersOpen++;
+    if (lane.state.pausedAt !== null) paused++;
+  }
+  return { standing, breakersOpen, paused, underWay: engine.underWay };
 }

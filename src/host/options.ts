@@ -23,6 +23,8 @@ export interface HostOptions {
   baseUrl: string;
   /** What an operator sends as `Authorization: Bearer …`. Without it the operator API answers 401 to everybody. */
   operatorToken?: string;
+  /** What a scraper sends as `Authorization: Bearer …` to /metrics; the operator token is good for it too. */
+  metricsToken?: string;
   /** 32 bytes, base64: encrypts secrets at rest. Compulsory, except with `dev` on a memory database. */
   secretKey?: string;
   /** Older keys, still able to open what they sealed. */
@@ -96,6 +98,7 @@ export interface HostSettings {
   databasePath: string;
   baseUrl: string;
   operatorToken: string | undefined;
+  metricsToken: string | undefined;
   secretKey: string;
   previousSecretKeys: string[];
   policy: OutboundPolicy;
@@ -123,6 +126,7 @@ export function readOptions(options: HostOptions): HostSettings {
     databasePath,
     baseUrl: readBaseUrl(options.baseUrl, isDev),
     operatorToken: options.operatorToken,
+    metricsToken: options.metricsToken || undefined,
     secretKey: options.secretKey ?? temporaryKey(isDev, databasePath),
     previousSecretKeys: options.previousSecretKeys ?? [],
     policy: readPolicy(options, isDev),

@@ -380,6 +380,8 @@ export interface DeliveryStore {
     which: Unsendable,
     limit: number,
   ): Promise<number>;
+  /** How many are owed. Reads an index from end to end: for once, at the start. */
+  countOwed(): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
 }
@@ -413,6 +415,12 @@ export interface Results {
   lanes?: LaneState[];
   /** Lifecycle calls that tell add-ons of it. */
   calls?: LifecycleCall[];
+}
+
+/** Who counts commits. */
+export interface StoreObserver {
+  /** @param ms that the disk took; `writes` shared it. */
+  committed(ms: number, writes: number): void;
 }
 
 export interface EngineStore {

@@ -79,6 +79,7 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
       options.database ?? MORTISE_DATABASE_URL ?? (isDev ? join(options.data, 'mortise.db') : ''),
     baseUrl: options.baseUrl ?? MORTISE_BASE_URL ?? (isDev ? `http://localhost:${port}` : ''),
     operatorToken: MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
+    metricsToken: process.env.MORTISE_METRICS_TOKEN,
     secretKey: MORTISE_SECRET_KEY ?? dev?.secretKey,
     previousSecretKeys: readList(MORTISE_SECRET_KEY_PREVIOUS),
     allowAddresses: readList(MORTISE_ALLOW_ADDRESSES),

@@ -85,6 +85,8 @@ export function deliveryStore(
     'DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))',
   );
 
+  const countOwed = db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck();
+
   function recordOne(record: AttemptRecord): void {
     const { delivery } = record;
     if (record.outcome !== 'retry') {
@@ -107,6 +109,9 @@ export function deliveryStore(
         dueAt,
         state: raw.failures === null ? undefined : ({ installationId, ...raw } as LaneState),
       }));
+    },
+    async countOwed() {
+      return countOwed.get()!;
     },
     async window(installationId, now, limit) {
       const rows = due.all(installationId, now, limit);

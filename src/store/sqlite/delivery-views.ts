@@ -2,6 +2,7 @@
 // the event's time, so that newest first is by id.
 import type { Database } from 'better-sqlite3';
 import { derivedIdsAt, timeOf } from '../../core/ids.ts';
+import { traceOf } from '../../core/trace.ts';
 import type { DeliveryFilter, DeliveryView } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
 import {
@@ -11,7 +12,7 @@ import {
   readAttempt,
   readDelivery,
 } from './attempt-tables.ts';
-import type { EventTables } from './event-tables.ts';
+import { type EventTables, findEvent } from './event-tables.ts';
 
 const OWED = `SELECT d.id, d.installation_id AS installationId, i.addon_key AS addonKey, i.context,
     d.webhook_id AS webhookId, d.event_id AS eventId, d.event_type AS eventType,
@@ -62,12 +63,8 @@ export function deliveryViews(
   }
 
   function eventTime(id: string): number | undefined {
-    for (const { byId } of events.newestFirst()) {
-      const event = byId.get(id);
-      if (event) return event.createdAt;
-    }
     // Past retention: its id still tells.
-    return timeOf(id);
+    return findEvent(events, id)?.createdAt ?? timeOf(id);
   }
 
   /** `after` is the last id of the page before. An event's deliveries stand together, under its time. */
@@ -92,9 +89,11 @@ export function deliveryViews(
       const pending = owed.get(id);
       const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
       if (!raw) return undefined;
+      const event = findEvent(events, raw.eventId);
       const log = tables.newestFirst().reverse();
       return {
         ...readDelivery(raw),
+        traceId: event ? traceOf(event) : null,
         log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
       };
     },

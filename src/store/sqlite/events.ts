@@ -5,7 +5,7 @@ import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow, OwedDelivery } from '../rows.ts';
 import type { EventStore } from '../store.ts';
-import { type EventTables, eventTables, forgottenEvents } from './event-tables.ts';
+import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
 
@@ -40,11 +40,8 @@ export function eventStore(
       return publish(events);
     },
     async find(id) {
-      for (const { byId } of tables.newestFirst()) {
-        const row = byId.get(id);
-        if (row) return { ...row, idempotency: null };
-      }
-      return undefined;
+      const row = findEvent(tables, id);
+      return row && { ...row, idempotency: null };
     },
     async forgottenBefore() {
       return forgotten.read();

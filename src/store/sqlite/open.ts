@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
-import type { Store } from '../store.ts';
+import type { Store, StoreObserver } from '../store.ts';
 import { attemptTables } from './attempt-tables.ts';
 import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
@@ -31,7 +31,7 @@ const BUSY_TIMEOUT_MS = 20;
 const START_PATIENCE_MS = 10_000;
 
 /** @param path of the file, or `:memory:`. */
-export function openSqlite(path: string): Store {
+export function openSqlite(path: string, observer?: StoreObserver): Store {
   const file = path === ':memory:' ? path : resolve(path);
   const db = open(file);
   // While starting, waiting is right: another process may be migrating the same file.
@@ -47,7 +47,7 @@ export function openSqlite(path: string): Store {
     tables.confirm(Date.now());
   }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  const writer = new Writer(db);
+  const writer = new Writer(db, observer);
   const reader = new Reader(db);
   return {
     installKeys: installKeyStore(db, writer),
