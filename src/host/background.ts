@@ -11,6 +11,7 @@ import { EngineLog } from './engine-log.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { LaneCounts } from './metrics.ts';
 import type { HostParts, Published } from './parts.ts';
+import { letGo } from './retention.ts';
 import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
@@ -18,6 +19,7 @@ const LOCK_RETRY_MS = 500;
 /** Commits of other connections (another process, the product's own transactions) are noticed within this. */
 const FOREIGN_CHANGES_MS = 20;
 const FORGOTTEN_HANDSHAKES_MS = 5_000;
+const LET_GO_MS = 3_600_000;
 
 export class Background {
   readonly #parts: HostParts;
@@ -26,6 +28,7 @@ export class Background {
   #engine: Engine | undefined;
   #sequence: InTurn<LifecycleCall> | undefined;
   #securityEvents: InTurn<DueSecurityEvent> | undefined;
+  #lettingGo: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -59,7 +62,12 @@ export class Background {
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
+    await Promise.all([
+      this.#engine?.stop(),
+      this.#sequence?.stop(),
+      this.#securityEvents?.stop(),
+      this.#lettingGo,
+    ]);
     this.#parts.metrics.engineStopped();
     this.#lock?.release();
   }
@@ -110,8 +118,22 @@ export class Background {
           log.error({ err: error }, 'forgotten handshakes could not be ended');
         });
       }, FORGOTTEN_HANDSHAKES_MS),
+      setInterval(() => this.#letGo(), LET_GO_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+    this.#letGo();
+  }
+
+  /** Beside the deliveries, never before them. */
+  #letGo(): void {
+    this.#lettingGo ??= letGo(this.#parts)
+      .catch((error: unknown) => {
+        const { log } = this.#parts.settings;
+        log.error({ err: error }, 'what is past retention could not be let go; again in an hour');
+      })
+      .finally(() => {
+        this.#lettingGo = undefined;
+      });
   }
 
   /** Subscriptions are derived from the platform definition: another definition, another derivation. */

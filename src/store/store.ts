@@ -423,11 +423,25 @@ export interface StoreObserver {
   committed(ms: number, writes: number): void;
 }
 
+/** `YYYYMMDD`, UTC; 00000000: from before there were days. */
+export interface DroppedDay {
+  kind: 'events' | 'attempts';
+  day: string;
+}
+
+/** Rows, by table, where there were any. */
+export type Swept = Record<string, number>;
+
 export interface EngineStore {
   /** The right to run the engine on this database, held by an OS-level lock; undefined if another process has it. */
   tryLock(): { release(): void } | undefined;
   /** Whether another connection has committed since the last call; costs about a microsecond. */
   hasForeignChanges(): boolean;
   /** Makes room for what comes in the next day, and lets go of whole days that are past retention. */
-  turnDays(now: number, retention: { events: number; attempts: number }): Promise<void>;
+  turnDays(now: number, retention: { events: number; attempts: number }): Promise<DroppedDay[]>;
+  /**
+   * Lets go, in many short transactions, of rows that nothing can ask for any more: keys and tokens that expired more
+   * than a day before `now`, and of what came before `loggedSince`, handshakes and calls that have ended.
+   */
+  sweep(now: number, loggedSince: number): Promise<Swept>;
 }

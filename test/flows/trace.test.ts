@@ -69,7 +69,8 @@ describe('a trace', () => {
 
   it('begins with the event where none came, or an invalid one', async () => {
     const { addon } = installed;
-    for (const [i, headers] of [{}, { traceparent: 'ff-nonsense' }].entries()) {
+    const without: Record<string, string>[] = [{}, { traceparent: 'ff-nonsense' }];
+    for (const [i, headers] of without.entries()) {
       const { json } = await running.operator('POST', '/events', PUSH, headers);
       const { headers: received } = await addon.waitFor('/hook', i + 1);
       const traceId = json.id.replaceAll('-', '');

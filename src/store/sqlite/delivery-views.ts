@@ -3,7 +3,7 @@
 import type { Database } from 'better-sqlite3';
 import { derivedIdsAt, timeOf } from '../../core/ids.ts';
 import { traceOf } from '../../core/trace.ts';
-import type { DeliveryFilter, DeliveryView } from '../rows.ts';
+import type { Delivery, DeliveryFilter, DeliveryView, Page } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
 import {
   type AttemptTables,
@@ -84,35 +84,39 @@ export function deliveryViews(
     };
   }
 
+  const find = db.transaction((id: string): DeliveryView | undefined => {
+    const pending = owed.get(id);
+    const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
+    if (!raw) return undefined;
+    const event = findEvent(events, raw.eventId);
+    const log = tables.newestFirst().reverse();
+    return {
+      ...readDelivery(raw),
+      traceId: event ? traceOf(event) : null,
+      log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
+    };
+  });
+
+  const list = db.transaction((filter: DeliveryFilter): Page<Delivery> => {
+    const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
+    const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
+    const range = toRange(filter);
+    const open = wantsOwed
+      ? listOwed.all(range).map((row) => ({ ...row, reason: lastReason(row.id) }))
+      : [];
+    const isOpen = new Set(open.map(({ id }) => id));
+    const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
+    const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
+      a.id < b.id ? 1 : -1,
+    );
+    const items = rows.slice(0, filter.limit).map(readDelivery);
+    const hasMore = rows.length > filter.limit || ended.hasMore;
+    return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
+  });
+
   return {
-    async find(id): Promise<DeliveryView | undefined> {
-      const pending = owed.get(id);
-      const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
-      if (!raw) return undefined;
-      const event = findEvent(events, raw.eventId);
-      const log = tables.newestFirst().reverse();
-      return {
-        ...readDelivery(raw),
-        traceId: event ? traceOf(event) : null,
-        log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
-      };
-    },
-    async list(filter) {
-      const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
-      const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
-      const range = toRange(filter);
-      const open = wantsOwed
-        ? listOwed.all(range).map((row) => ({ ...row, reason: lastReason(row.id) }))
-        : [];
-      const isOpen = new Set(open.map(({ id }) => id));
-      const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
-      const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
-        a.id < b.id ? 1 : -1,
-      );
-      const items = rows.slice(0, filter.limit).map(readDelivery);
-      const hasMore = rows.length > filter.limit || ended.hasMore;
-      return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
-    },
+    find: async (id) => find(id),
+    list: async (filter) => list(filter),
   };
 }
 

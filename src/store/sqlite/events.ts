@@ -28,6 +28,7 @@ export function eventStore(
   const readTogether = db.transaction((deliveries: Parameters<typeof findOwed>[0][]) =>
     deliveries.map(findOwed),
   );
+  const find = db.transaction((id: string) => findEvent(tables, id));
   return {
     publish: (events) => writer.write(() => own(events)),
     publishWithin(transaction, events) {
@@ -40,7 +41,7 @@ export function eventStore(
       return publish(events);
     },
     async find(id) {
-      const row = findEvent(tables, id);
+      const row = find(id);
       return row && { ...row, idempotency: null };
     },
     async forgottenBefore() {
