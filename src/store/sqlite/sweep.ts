@@ -5,6 +5,8 @@ import type { EngineStore, Swept } from '../store.ts';
 import type { Writer } from './writer.ts';
 
 const ROWS_PER_CHUNK = 500;
+/** Of one table; what is left goes the next time. */
+const MOST_CHUNKS = 100;
 /** What has expired stays a day, so that "expired" can be told from "unknown". */
 const KEEP_EXPIRED_MS = 24 * 3_600_000;
 
@@ -60,8 +62,11 @@ export function sweepOperation(db: Database, writer: Writer): EngineStore['sweep
   ): Promise<void> {
     for (const [table, deleteChunk] of Object.entries(tables)) {
       let rows = 0;
-      for (let chunk = -1; chunk !== 0; rows += chunk)
-        chunk = await writer.write(() => deleteChunk(limit));
+      for (let chunks = 0; chunks < MOST_CHUNKS; chunks++) {
+        const gone = await writer.write(() => deleteChunk(limit));
+        rows += gone;
+        if (gone === 0) break;
+      }
       if (rows > 0) swept[table] = rows;
     }
   }
