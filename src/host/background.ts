@@ -103,7 +103,7 @@ export class Background {
       make: (call) => makeOwedCall(call, this.#parts),
     });
     this.#securityEvents = securityEventSequence(this.#parts);
-    // Counted once, while nobody else owes or ends anything: from here on the engine tells what it does. A table of a
+    // Counted once, while nobody else owes or ends anything: from here on the store tells what it commits. A table of a
     // million is a matter of tens of milliseconds, and reading the lanes follows anyway.
     metrics.engineStarted(await store.deliveries.countOwed(), () => laneCounts(engine));
     await engine.start();

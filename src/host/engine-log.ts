@@ -1,6 +1,5 @@
 // What the engine does, one line an attempt where the log wants that much; counted either way.
 import type { Logger } from '../core/log.ts';
-import type { AttemptRecord } from '../store/rows.ts';
 import type { Attempted } from '../webhooks/attempt.ts';
 import type { EngineObserver } from '../webhooks/observer.ts';
 
@@ -13,10 +12,6 @@ export class EngineLog implements EngineObserver {
     this.#log = log;
   }
 
-  owed(count: number): void {
-    this.#counts.owed(count);
-  }
-
   attempted(attempt: Attempted): void {
     this.#counts.attempted(attempt);
     if (!this.#log.isLevelEnabled('debug')) return;
@@ -24,13 +19,5 @@ export class EngineLog implements EngineObserver {
     const { id, eventId: event, eventType, installationId: installation } = delivery;
     const of = { delivery: id, event, eventType, installation, traceId: attempt.traceId };
     this.#log.debug({ ...of, number, outcome, status, reason, durationMs }, 'an attempt is over');
-  }
-
-  recorded(attempts: AttemptRecord[]): void {
-    this.#counts.recorded(attempts);
-  }
-
-  endedUnsent(count: number, reason: string): void {
-    this.#counts.endedUnsent(count, reason);
   }
 }

@@ -147,16 +147,7 @@ export class Metrics implements EngineObserver, StoreObserver {
     if (outcome === 'delivered') this.#delays.delivered.observe(waited + durationMs / 1_000);
   }
 
-  recorded(attempts: AttemptRecord[]): void {
-    for (const { outcome, reason } of attempts)
-      if (outcome !== 'retry') this.#ended(1, outcome, reason);
-  }
-
-  endedUnsent(count: number, reason: string): void {
-    if (count > 0) this.#ended(count, 'dropped', reason);
-  }
-
-  #ended(count: number, outcome: string, reason: string | null): void {
+  ended(count: number, outcome: string, reason: string | null): void {
     this.#owed -= count;
     this.#deliveries.inc({ outcome, reason: classOf(reason) }, count);
   }

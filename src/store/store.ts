@@ -417,10 +417,18 @@ export interface Results {
   calls?: LifecycleCall[];
 }
 
-/** Who counts commits. */
+/** Who counts what this process commits, so that nothing is ever counted by looking at tables. */
 export interface StoreObserver {
   /** @param ms that the disk took; `writes` shared it. */
   committed(ms: number, writes: number): void;
+  /** So many deliveries are owed more than before. */
+  owed(count: number): void;
+  /** So many of those that were owed ended. */
+  ended(
+    count: number,
+    outcome: Exclude<AttemptRecord['outcome'], 'retry'>,
+    reason: string | null,
+  ): void;
 }
 
 /** `YYYYMMDD`, UTC; 00000000: from before there were days. */

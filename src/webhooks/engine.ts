@@ -82,10 +82,7 @@ export class Engine {
       recipients: this.#recipients,
       payloads: this.#payloads,
     };
-    this.#recorder = new Recorder(store.deliveries, log, (attempts) => {
-      parts.observer.recorded(attempts);
-      this.#recorded(attempts);
-    });
+    this.#recorder = new Recorder(store.deliveries, log, (attempts) => this.#recorded(attempts));
   }
 
   /** Finds by their presence what an earlier process left. */
@@ -156,7 +153,6 @@ export class Engine {
         const now = clock.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
         if (pass.events > 0) this.#mayHaveEvents = true;
-        this.#parts.observer.owed(pass.owed.length);
         for (const delivery of pass.owed) this.#hand(delivery);
         this.#pump();
       }
@@ -461,7 +457,6 @@ export class Engine {
           which,
           ENDED_PER_CHUNK,
         );
-        this.#parts.observer.endedUnsent(ended, because.reason);
       }
     } catch (error) {
       log.error({ err: error }, 'deliveries could not be ended; they are looked at one by one');

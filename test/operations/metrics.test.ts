@@ -1,5 +1,6 @@
 // Seen red: the token, with requireToken left out; the count of new events, without comparing ids; what is owed at a
-// start, with 0 instead of the count; the counters, with each call of the observer out of engine.ts.
+// start, with 0 instead of the count; the counters, with each call of an observer left out; deliveries that end twice, with
+// every record counted.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';

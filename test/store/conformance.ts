@@ -1373,6 +1373,19 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    describe('a delivery that is ended with others while it is looked at', () => {
+      it('has one end in its log, though the gate says no to it too', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        const because = { reason: 'disabled', message: 'It is disabled.' };
+        expect(await store.deliveries.endUnsent(row.id, { ...because, at: T }, {}, 10)).to.equal(1);
+        const dropped = attempted(delivery!, { ...because, outcome: 'dropped', number: 0 });
+        await store.deliveries.record({ attempts: [dropped] });
+        expect((await store.deliveries.find(delivery!.id))!.log).to.have.length(1);
+      });
+    });
+
     describe('the list of deliveries', () => {
       let rows: InstallationRow[];
       let events: EventRow[];

@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow, OwedDelivery } from '../rows.ts';
-import type { EventStore } from '../store.ts';
+import type { EventStore, StoreObserver } from '../store.ts';
 import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
@@ -14,6 +14,7 @@ export function eventStore(
   writer: Writer,
   file: string,
   tables: EventTables,
+  observer: StoreObserver | undefined,
 ): EventStore {
   const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
@@ -54,7 +55,11 @@ export function eventStore(
       const bySeq = new Map(deliveries.map((delivery) => [delivery.eventSeq, delivery]));
       return readTogether([...bySeq.values()]).filter((row) => row !== undefined);
     },
-    fanOut: (limit, now, expiresAfterMs) => writer.write(() => fanOut(limit, now, expiresAfterMs)),
+    async fanOut(limit, now, expiresAfterMs) {
+      const pass = await writer.write(() => fanOut(limit, now, expiresAfterMs));
+      observer?.owed(pass.owed.length);
+      return pass;
+    },
   };
 }
 

@@ -63,8 +63,8 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer, reader),
-    events: eventStore(db, writer, file, days.events),
-    deliveries: deliveryStore(db, writer, days.attempts, days.events),
+    events: eventStore(db, writer, file, days.events, observer),
+    deliveries: deliveryStore(db, writer, days.attempts, days.events, observer),
     explanations: explanationStore(db, days.attempts, days.events),
     engine: engineStore(db, file, writer, days),
     async close() {
