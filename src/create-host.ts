@@ -6,6 +6,7 @@ import { Background } from './host/background.ts';
 import { changeInstallation, type InstallationChange } from './host/change-installation.ts';
 import { type GuardOptions, guard } from './host/guard.ts';
 import { type Installed, type InstallRequest, install } from './host/install.ts';
+import { Metrics } from './host/metrics.ts';
 import { type HostOptions, readOptions } from './host/options.ts';
 import type { HostParts } from './host/parts.ts';
 import { type EventInput, publish, publishWithin } from './host/publish.ts';
@@ -44,11 +45,13 @@ export interface Host {
 export function createHost(options: HostOptions): Host & { readonly parts: HostParts } {
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
-  const store = openSqlite(settings.databasePath);
+  const metrics = new Metrics();
+  const store = openSqlite(settings.databasePath, metrics);
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {
     settings,
+    metrics,
     store,
     box,
     outbound,

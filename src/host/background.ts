@@ -8,9 +8,12 @@ import type { LaneState, LifecycleCall } from '../store/rows.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { wellLane } from '../webhooks/health.ts';
 import { noticeOwed } from './change-installation.ts';
+import { EngineLog } from './engine-log.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
+import type { LaneCounts } from './metrics.ts';
 import type { HostParts, Published } from './parts.ts';
 import { ReplayRunner } from './replay-runner.ts';
+import { letGo } from './retention.ts';
 import { securityEventSequence } from './security-events.ts';
 import { planSubscriptions } from './subscriptions.ts';
 
@@ -19,6 +22,7 @@ const LOCK_RETRY_MS = 500;
 const FOREIGN_CHANGES_MS = 20;
 /** What has a time to end by: handshakes that were forgotten, secrets that were replaced. */
 const ENDINGS_MS = 5_000;
+const LET_GO_MS = 3_600_000;
 
 export class Background {
   readonly #parts: HostParts;
@@ -28,6 +32,7 @@ export class Background {
   #sequence: InTurn<LifecycleCall> | undefined;
   #securityEvents: InTurn<DueSecurityEvent> | undefined;
   #replays: ReplayRunner | undefined;
+  #lettingGo: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
 
@@ -64,7 +69,13 @@ export class Background {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
     await this.#replays?.stop();
-    await Promise.all([this.#engine?.stop(), this.#sequence?.stop(), this.#securityEvents?.stop()]);
+    await Promise.all([
+      this.#engine?.stop(),
+      this.#sequence?.stop(),
+      this.#securityEvents?.stop(),
+      this.#lettingGo,
+    ]);
+    this.#parts.metrics.engineStopped();
     this.#lock?.release();
   }
 
@@ -77,7 +88,8 @@ export class Background {
       return;
     }
     const { clock, log, random, platform } = settings;
-    this.#engine = new Engine({
+    const { metrics } = this.#parts;
+    const engine = new Engine({
       store,
       platform,
       outbound,
@@ -85,9 +97,11 @@ export class Background {
       clock,
       random,
       log,
+      observer: new EngineLog(metrics, log),
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
     });
+    this.#engine = engine;
     this.#sequence = lifecycleSequence({
       store: store.lifecycle,
       clock,
@@ -102,7 +116,10 @@ export class Background {
       log,
       expect: (installationId) => this.expect(installationId),
     });
-    await this.#engine.start();
+    // Counted once, while nobody else owes or ends anything: from here on the store tells what it commits. A table of a
+    // million is a matter of tens of milliseconds, and reading the lanes follows anyway.
+    metrics.engineStarted(await store.deliveries.countOwed(), () => laneCounts(engine));
+    await engine.start();
     this.#sequence.start();
     this.#securityEvents.start();
     this.#replays.wake();
@@ -119,8 +136,22 @@ export class Background {
           log.error({ err: error }, 'secrets that were replaced could not be deleted');
         });
       }, ENDINGS_MS),
+      setInterval(() => this.#letGo(), LET_GO_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+    this.#letGo();
+  }
+
+  /** Beside the deliveries, never before them. */
+  #letGo(): void {
+    this.#lettingGo ??= letGo(this.#parts)
+      .catch((error: unknown) => {
+        const { log } = this.#parts.settings;
+        log.error({ err: error }, 'what is past retention could not be let go; again in an hour');
+      })
+      .finally(() => {
+        this.#lettingGo = undefined;
+      });
   }
 
   /** Somebody, in whatever process, has declared their endpoints well. */
@@ -163,4 +194,16 @@ export class Background {
       );
     }
   }
+}
+
+function laneCounts(engine: Engine): LaneCounts {
+  const standing = { well: 0, untried: 0, troubled: 0 };
+  let breakersOpen = 0;
+  let paused = 0;
+  for (const lane of engine.lanes) {
+    standing[lane.standing]++;
+    if (lane.isProbing) breakersOpen++;
+    if (lane.state.pausedAt !== null) paused++;
+  }
+  return { standing, breakersOpen, paused, underWay: engine.underWay };
 }

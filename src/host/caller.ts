@@ -36,6 +36,17 @@ export async function findCaller(
   parts: HostParts,
   basicUser?: string,
 ): Promise<CallerDecision> {
+  const decision = await decideCaller(request, parts, basicUser);
+  if (!('missing' in decision))
+    parts.metrics.tokenChecked('caller' in decision ? 'accepted' : 'refused');
+  return decision;
+}
+
+async function decideCaller(
+  request: ApiRequest,
+  parts: HostParts,
+  basicUser?: string,
+): Promise<CallerDecision> {
   if (request.ctx && isSigned(request)) {
     return bySignature(request, await readFormBody(request.ctx), parts);
   }

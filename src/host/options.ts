@@ -23,6 +23,8 @@ export interface HostOptions {
   baseUrl: string;
   /** What an operator sends as `Authorization: Bearer …`. Without it the operator API answers 401 to everybody. */
   operatorToken?: string;
+  /** What a scraper sends as `Authorization: Bearer …` to /metrics; the operator token is good for it too. */
+  metricsToken?: string;
   /** 32 bytes, base64: encrypts secrets at rest. Compulsory, except with `dev` on a memory database. */
   secretKey?: string;
   /** Older keys, still able to open what they sealed. */
@@ -58,11 +60,20 @@ export interface HostOptions {
    * Default: RFC 9457 problem documents.
    */
   answerRefusal?: (ctx: Context, error: MortiseError) => void;
+  /** How long is kept what was published, and the log of what came of it. */
+  retention?: RetentionOptions;
   /** A pino logger, or a level. Default: `info`. */
   log?: Logger | string;
   clock?: Clock;
   /** [0, 1): jitter. */
   random?: () => number;
+}
+
+export interface RetentionOptions {
+  /** Days an event is kept; a day goes as a whole, in UTC. At least 4. Default 7. */
+  eventDays?: number;
+  /** Days that attempts, and other calls to add-ons, stay in the log. At least 4. Default 30. */
+  attemptDays?: number;
 }
 
 export interface SignInOptions {
@@ -96,6 +107,7 @@ export interface HostSettings {
   databasePath: string;
   baseUrl: string;
   operatorToken: string | undefined;
+  metricsToken: string | undefined;
   secretKey: string;
   previousSecretKeys: string[];
   policy: OutboundPolicy;
@@ -108,6 +120,8 @@ export interface HostSettings {
   isOperator: (user: User) => boolean | Promise<boolean>;
   directory: Directory | undefined;
   defaultOwner: string | undefined;
+  /** Milliseconds. */
+  retention: { events: number; attempts: number };
   log: Logger;
   clock: Clock;
   random: () => number;
@@ -123,6 +137,7 @@ export function readOptions(options: HostOptions): HostSettings {
     databasePath,
     baseUrl: readBaseUrl(options.baseUrl, isDev),
     operatorToken: options.operatorToken,
+    metricsToken: options.metricsToken || undefined,
     secretKey: options.secretKey ?? temporaryKey(isDev, databasePath),
     previousSecretKeys: options.previousSecretKeys ?? [],
     policy: readPolicy(options, isDev),
@@ -135,6 +150,7 @@ export function readOptions(options: HostOptions): HostSettings {
     isOperator: options.isOperator ?? (() => isOpen),
     directory: options.directory,
     defaultOwner: options.defaultOwner,
+    retention: readRetention(options.retention),
     log: readLog(options.log),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -279,6 +295,23 @@ function temporaryKey(isDev: boolean, databasePath: string): string {
     'the key that encrypts secrets at rest',
     `Set MORTISE_SECRET_KEY to 32 bytes in base64; make one with: node -p "crypto.randomBytes(32).toString('base64')"`,
   );
+}
+
+const DAY_MS = 24 * 3_600_000;
+/** A delivery is owed for three days from its fan-out, and its event must outlive it. */
+const FEWEST_DAYS = 4;
+const MOST_DAYS = 3_650;
+
+function readRetention({ eventDays = 7, attemptDays = 30 }: RetentionOptions = {}) {
+  for (const [name, days] of Object.entries({ eventDays, attemptDays })) {
+    if (Number.isInteger(days) && days >= FEWEST_DAYS && days <= MOST_DAYS) continue;
+    throw invalid(
+      `retention.${name}`,
+      `"${days}" is not a whole number from ${FEWEST_DAYS} to ${MOST_DAYS}.`,
+      `Give at least ${FEWEST_DAYS}: deliveries are owed for 3 days, and whole days are dropped.`,
+    );
+  }
+  return { events: eventDays * DAY_MS, attempts: attemptDays * DAY_MS };
 }
 
 function readLog(log: HostOptions['log']): Logger {

@@ -5,6 +5,7 @@ import type { InstallKey } from '../lifecycle/install-key.ts';
 import type { AddonJwtVerifier } from '../oauth/addon-jwt.ts';
 import type { EventRow, LaneState } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
+import type { Metrics } from './metrics.ts';
 import type { HostSettings } from './options.ts';
 
 /** An event as it is stored, and its payload as it was read. */
@@ -15,6 +16,7 @@ export interface Published {
 
 export interface HostParts {
   settings: HostSettings;
+  metrics: Metrics;
   store: Store;
   box: SecretBox;
   outbound: Outbound;

@@ -4,6 +4,7 @@ import { MortiseError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { sha256 } from '../core/secrets.ts';
 import { didYouMean } from '../core/suggest.ts';
+import { traceIdOf } from '../core/trace.ts';
 import type { EventRow } from '../store/rows.ts';
 import { requireContext } from './granted.ts';
 import type { HostParts, Published } from './parts.ts';
@@ -22,6 +23,8 @@ export interface EventInput {
   idempotencyKey?: string;
   /** Events of one key reach each webhook one after the other, in the order they were published in. */
   orderingKey?: string;
+  /** W3C Trace Context: every webhook of this event goes on with its trace. One that is invalid is passed over. */
+  traceparent?: string;
 }
 
 export const MOST_PAYLOAD_BYTES = 1024 * 1024;
@@ -37,6 +40,7 @@ export async function publish(inputs: EventInput[], parts: HostParts): Promise<s
   const events = toEvents(inputs, parts);
   const ids = await parts.store.events.publish(events.map(({ row }) => row));
   parts.published(events);
+  countNew(events, ids, parts);
   return ids;
 }
 
@@ -46,8 +50,18 @@ export function publishWithin(
   inputs: EventInput[],
   parts: HostParts,
 ): string[] {
-  const rows = toEvents(inputs, parts).map(({ row }) => row);
-  return parts.store.events.publishWithin(transaction, rows);
+  const events = toEvents(inputs, parts);
+  const rows = events.map(({ row }) => row);
+  const ids = parts.store.events.publishWithin(transaction, rows);
+  countNew(events, ids, parts);
+  return ids;
+}
+
+/** One that was published before under its key has the id of that time. */
+function countNew(events: Published[], ids: string[], parts: HostParts): void {
+  for (const [i, { row }] of events.entries()) {
+    if (row.id === ids[i]) parts.metrics.published(row.type);
+  }
 }
 
 /** One event of a batch was refused, and so the batch. */
@@ -115,7 +129,7 @@ function toEvent(input: EventInput, parts: HostParts): Published {
     resource,
     actor,
     orderingKey,
-    traceId: null,
+    traceId: traceIdOf(input.traceparent) ?? null,
     payload,
     createdAt: now,
     idempotency:

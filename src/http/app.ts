@@ -11,6 +11,7 @@ import { installKeyRoutes } from './addon/install-keys.ts';
 import { addonRoutes } from './addon/installation.ts';
 import { schemaRoutes } from './authors/schemas.ts';
 import { pages } from './browser/pages.ts';
+import { counted } from './counted.ts';
 import { authenticateRoutes } from './oauth1/authenticate.ts';
 import { oauth1TokenRoutes } from './oauth1/token.ts';
 import { authorizeRoutes } from './oauth2/authorize.ts';
@@ -31,34 +32,40 @@ import { securityEventRoutes } from './operator/security-events.ts';
 import { installPageRoutes } from './operator-pages/install.ts';
 import { installationPageRoutes } from './operator-pages/installations.ts';
 import { healthRoutes } from './ops/health.ts';
+import { metricsRoute } from './ops/metrics.ts';
 import { notFound, problems } from './problem.ts';
 
 export function createRoutes(parts: HostParts): Middleware {
   return compose([
-    publicDoors(parts).routes(),
+    ...publicDoors(parts).map((router) => router.routes()),
     webPages(parts).routes(),
     operatorDoor(parts),
     operatorApi(parts).routes(),
   ] as Middleware[]);
 }
 
-function publicDoors(parts: HostParts): Router {
-  const router = new Router({ sensitive: true });
-  router.use(problems(parts.settings.log));
-  tokenRoutes(router, parts);
-  oauth1TokenRoutes(router, parts);
-  metadataRoute(router, parts);
-  forwardAuthRoute(router, parts);
-  installKeyRoutes(router, parts);
-  addonRoutes(router, parts);
-  schemaRoutes(router, parts);
-  healthRoutes(router, parts);
-  return router;
+type AddRoutes = (router: Router, parts: HostParts) => void;
+
+/** By the names they are counted under. */
+function publicDoors(parts: HostParts): Router[] {
+  const door = (name: string, ...routes: AddRoutes[]) => {
+    const router = new Router({ sensitive: true });
+    router.use(counted(name, parts.metrics), problems(parts.settings.log));
+    for (const add of routes) add(router, parts);
+    return router;
+  };
+  return [
+    door('oauth2', tokenRoutes, metadataRoute, forwardAuthRoute),
+    door('oauth1', oauth1TokenRoutes),
+    door('addon', installKeyRoutes, addonRoutes),
+    door('authors', schemaRoutes),
+    door('operations', healthRoutes, metricsRoute),
+  ];
 }
 
 function webPages(parts: HostParts): Router {
   const router = new Router({ sensitive: true });
-  router.use(pages(parts));
+  router.use(counted('pages', parts.metrics), pages(parts));
   signInRoutes(router, parts);
   oidcRoutes(router, parts);
   authorizeRoutes(router, parts);
@@ -78,7 +85,11 @@ const OPERATOR_API = '/operator/v1';
  */
 function operatorDoor(parts: HostParts): Middleware {
   const { log, operatorToken } = parts.settings;
-  const door = compose([problems(log), requireOperator(operatorToken)]) as Middleware;
+  const door = compose([
+    counted('operator', parts.metrics),
+    problems(log),
+    requireOperator(operatorToken),
+  ]) as Middleware;
   return (ctx, next) => (isOperatorPath(ctx.path) ? door(ctx, next) : next());
 }
 

@@ -282,6 +282,8 @@ export type LoggedAttempt = Omit<AttemptRecord, 'delivery' | 'isProbe'> & {
 };
 
 export interface DeliveryView extends Delivery {
+  /** null where the event is past retention. */
+  traceId: string | null;
   log: LoggedAttempt[];
 }
 

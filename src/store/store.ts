@@ -414,6 +414,8 @@ export interface DeliveryStore {
   ): Promise<number>;
   /** How it fares with one installation. */
   health(installationId: string): Promise<DeliveryHealth>;
+  /** How many are owed. Reads an index from end to end: for once, at the start. */
+  countOwed(): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
 }
@@ -471,11 +473,39 @@ export interface ReplayStore {
   ): Promise<ReplayChunk | undefined>;
 }
 
+/** Who counts what this process commits, so that nothing is ever counted by looking at tables. */
+export interface StoreObserver {
+  /** @param ms that the disk took; `writes` shared it. */
+  committed(ms: number, writes: number): void;
+  /** So many deliveries are owed more than before. */
+  owed(count: number): void;
+  /** So many of those that were owed ended. */
+  ended(
+    count: number,
+    outcome: Exclude<AttemptRecord['outcome'], 'retry'>,
+    reason: string | null,
+  ): void;
+}
+
+/** `YYYYMMDD`, UTC; 00000000: from before there were days. */
+export interface DroppedDay {
+  kind: 'events' | 'attempts';
+  day: string;
+}
+
+/** Rows, by table, where there were any. */
+export type Swept = Record<string, number>;
+
 export interface EngineStore {
   /** The right to run the engine on this database, held by an OS-level lock; undefined if another process has it. */
   tryLock(): { release(): void } | undefined;
   /** Whether another connection has committed since the last call; costs about a microsecond. */
   hasForeignChanges(): boolean;
   /** Makes room for what comes in the next day, and lets go of whole days that are past retention. */
-  turnDays(now: number, retention: { events: number; attempts: number }): Promise<void>;
+  turnDays(now: number, retention: { events: number; attempts: number }): Promise<DroppedDay[]>;
+  /**
+   * Lets go, in many short transactions, of rows that nothing can ask for any more: keys and tokens that expired more
+   * than a day before `now`, and of what came before `loggedSince`, handshakes and calls that have ended.
+   */
+  sweep(now: number, loggedSince: number): Promise<Swept>;
 }

@@ -2,6 +2,7 @@
 // nothing leaves if what the gate saw has changed by the time there is a socket.
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { Outbound } from '../core/outbound.ts';
+import { spanOf, traceOf, traceparentOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { AttemptRecord, EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
@@ -25,6 +26,8 @@ export interface Attempted {
   record: AttemptRecord;
   /** Of what was sent; 0 if nothing was. */
   bytes: number;
+  /** null where the event is past retention. */
+  traceId: string | null;
   silentUntil: number | null;
   /** The gate refuses more than this one. */
   refusal: Refusal | undefined;
@@ -58,6 +61,7 @@ export async function attempt(
     return dropped(delivery, parts, { reason: 'event_expired', message });
   }
   const decide = (to: KnownRecipient) => decideGate(event, to, delivery, platform);
+  const traceId = traceOf(event);
   let recipient = recipients.known(delivery.installationId);
   for (let look = 1; look <= MOST_LOOKS; look++) {
     let gate = recipient && decide(recipient);
@@ -66,9 +70,10 @@ export async function attempt(
       recipient = await recipients.look(delivery.installationId);
       gate = recipient && decide(recipient);
     }
-    if (!recipient || !gate) return dropped(delivery, parts, NOT_INSTALLED);
-    if (!gate.ok) return dropped(delivery, parts, gate, recipient.installation.epoch);
-    if (!recipient.secrets) return dropped(delivery, parts, NOT_INSTALLED);
+    const seen = { event, epoch: recipient?.installation.epoch ?? 0 };
+    if (!recipient || !gate) return dropped(delivery, parts, NOT_INSTALLED, seen);
+    if (!gate.ok) return dropped(delivery, parts, gate, seen);
+    if (!recipient.secrets) return dropped(delivery, parts, NOT_INSTALLED, seen);
 
     const body = payloads.body(event, recipient);
     const { installation } = recipient;
@@ -77,7 +82,10 @@ export async function attempt(
     const answer = await parts.outbound.send({
       method: 'POST',
       url: gate.webhook.url,
-      headers: headersOf({ event, delivery, number, now, body, recipient, gate }, platform),
+      headers: headersOf(
+        { event, traceId, delivery, number, now, body, recipient, gate },
+        platform,
+      ),
       body: body.bytes,
       maxBytes: ANSWER_BYTES,
       mayStart: () => deliveries.isCurrent(installation.id, installation.epoch),
@@ -101,12 +109,13 @@ export async function attempt(
     return {
       record: { delivery, isProbe, number, at: now, url, withheld: body.withheld, ...outcome },
       bytes: body.bytes.length,
+      traceId,
       silentUntil,
       refusal: undefined,
     };
   }
   const message = 'The installation kept changing while it was being called.';
-  return dropped(delivery, parts, { reason: 'not_installed', message });
+  return dropped(delivery, parts, { reason: 'not_installed', message }, { event, epoch: 0 });
 }
 
 export const EXPIRED = 'It was owed for too long.';
@@ -120,7 +129,7 @@ function dropped(
   delivery: OwedDelivery,
   { clock }: AttemptParts,
   { reason, message, refuses }: { reason: string; message: string; refuses?: Refused },
-  epoch = 0,
+  seen: { event?: EventRow; epoch: number } = { epoch: 0 },
 ): Attempted {
   return {
     record: {
@@ -138,13 +147,15 @@ function dropped(
       nextDueAt: null,
     },
     bytes: 0,
+    traceId: seen.event ? traceOf(seen.event) : null,
     silentUntil: null,
-    refusal: refuses && { reason, message, refuses, epoch },
+    refusal: refuses && { reason, message, refuses, epoch: seen.epoch },
   };
 }
 
 interface ToSend {
   event: Pick<EventRow, 'id' | 'type' | 'createdAt'>;
+  traceId: string;
   delivery: Pick<OwedDelivery, 'id' | 'replayId'>;
   number: number;
   now: number;
@@ -155,7 +166,7 @@ interface ToSend {
 
 /** Bitbucket's headers, what was withheld, and the signatures. */
 export function headersOf(
-  { event, delivery, number, now, body, recipient, gate }: ToSend,
+  { event, traceId, delivery, number, now, body, recipient, gate }: ToSend,
   platform: Platform,
 ): Record<string, string> {
   const { installation, secrets, previous } = recipient;
@@ -167,6 +178,7 @@ export function headersOf(
     'x-hook-uuid': gate.webhook.id,
     'x-request-uuid': delivery.id,
     'x-attempt-number': String(number),
+    traceparent: traceparentOf(traceId, spanOf(delivery.id, now)),
     'mortise-event-id': event.id,
     'mortise-event-time': isoTime(event.createdAt),
   };

@@ -11,6 +11,7 @@ import { type Attempted, type AttemptParts, attempt, EXPIRED, type Refusal } fro
 import { Endpoint } from './endpoint.ts';
 import { blockedUntil, type Change, fail, isWell, silence, succeed } from './health.ts';
 import { ALL_IN_HAND, Lane, SLOW_MS } from './lane.ts';
+import type { EngineObserver } from './observer.ts';
 import { Payloads } from './payloads.ts';
 import { Recipients } from './recipients.ts';
 import { Recorder } from './recorder.ts';
@@ -25,6 +26,7 @@ export interface EngineParts {
   clock: Clock;
   random: () => number;
   log: Logger;
+  observer: EngineObserver;
   /** Fields the payload schema does not name: counted, and said once. */
   onUndeclared: (eventType: string, pointers: string[]) => void;
   /** The lifecycle call that tells an add-on that its webhooks are paused or resumed, if it wants to know. */
@@ -121,6 +123,15 @@ export class Engine {
     lane.expect(this.#parts.clock.now());
     this.#arrange(lane);
     this.#pump();
+  }
+
+  /** Those in memory: owed something, or not well. */
+  get lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  get underWay(): number {
+    return this.#slots.taken;
   }
 
   /** Lets attempts under way end, and records them. */
@@ -298,14 +309,19 @@ export class Engine {
     if (endpoint) endpoint.underWay++;
     try {
       const attempted = await attempt(delivery, isProbe, this.#attemptParts);
+      this.#parts.observer.attempted(attempted);
       this.#learn(lane, endpoint, attempted, isProbe);
       lane.charge(attempted.bytes);
       this.#recorder.add(attempted.record);
       if (attempted.refusal) void this.#endRefused(lane, attempted.refusal);
     } catch (error) {
       // A fault of the host, not of the add-on: no attempt is counted.
-      const { id } = delivery;
-      log.error({ err: error, delivery: id }, 'a delivery failed inside the host; trying again');
+      const { id, eventId } = delivery;
+      const traceId = this.#payloads.traceId(delivery);
+      log.error(
+        { err: error, delivery: id, event: eventId, traceId },
+        'a delivery failed inside the host; trying again',
+      );
       lane.release(id);
       lane.expect(clock.now() + RETRY_MS);
     } finally {

@@ -1,5 +1,6 @@
 // Events on their way out, kept for as long as their deliveries are likely to follow each other: read once, redacted
 // once for all who may see the same. Bounded in bytes; what is not here is read from the store.
+import { traceOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
 import { redact, scopesToSeeAll } from '../platform/redact.ts';
 import type { EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
@@ -62,6 +63,12 @@ export class Payloads {
 
   known({ eventId }: OwedDelivery): EventRow | undefined {
     return this.#kept.get(eventId)?.event;
+  }
+
+  /** For the log; undefined where the event was not read. */
+  traceId(delivery: OwedDelivery): string | undefined {
+    const event = this.known(delivery);
+    return event && traceOf(event);
   }
 
   /** What a lane will want soon, read together. */

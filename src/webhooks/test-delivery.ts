@@ -2,6 +2,7 @@
 // sent whatever is known of the endpoint.
 import { newId } from '../core/ids.ts';
 import type { Outbound } from '../core/outbound.ts';
+import { traceOf } from '../core/trace.ts';
 import type { EventType, Platform } from '../platform/platform.ts';
 import { redact } from '../platform/redact.ts';
 import type { WebhookRow } from '../store/rows.ts';
@@ -35,6 +36,7 @@ export async function sendTest(
   const headers = headersOf(
     {
       event,
+      traceId: traceOf({ ...event, traceId: null }),
       delivery: { id: newId(now), replayId: null },
       number: 1,
       now,

@@ -37,6 +37,9 @@ export interface OpenedStore {
 const T = Date.UTC(2026, 0, 31, 12);
 const SECOND = 1_000;
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** The name of the day of what was written before there were days. */
+const BEFORE_DAYS = '00000000';
 
 export function storeConformance(name: string, open: () => Promise<OpenedStore>): void {
   describe(name, () => {
@@ -247,6 +250,10 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         return (error as { code?: string }).code ?? String(error);
       }
       return 'no error';
+    }
+
+    function sweep(now: number, loggedSince = now - 30 * DAY): Promise<Record<string, number>> {
+      return store.engine.sweep(now, loggedSince);
     }
 
     // ---- facts
@@ -939,6 +946,78 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         });
       });
 
+      it('gives refresh tokens that are known until they expire, and their family as long as one of them', async () => {
+        const given = code();
+        await store.authorization.grantAndIssueCode(plan(null), given);
+        const [first, second] = [sha256('first'), sha256('second')];
+        const end = T + 10 * DAY;
+        await store.authorization.redeemCode({
+          codeHash: given.codeHash,
+          clientId: CLIENT,
+          familyId: newId(),
+          familyExpiresAt: null,
+          accessTokenHash: sha256(newId()),
+          refreshTokenHash: first,
+          createdAt: T,
+          accessExpiresAt: T + HOUR,
+          refreshExpiresAt: end,
+          within: (scopes) => scopes,
+          check: () => undefined,
+        });
+        const rotate = async (tokenHash: Buffer, refreshTokenHash: Buffer, at: number) => {
+          const { kind } = await store.authorization.rotate({
+            tokenHash,
+            clientId: CLIENT,
+            accessTokenHash: sha256(newId()),
+            refreshTokenHash,
+            createdAt: at,
+            accessExpiresAt: at + HOUR,
+            refreshExpiresAt: at + 10 * DAY,
+            hasGrace: false,
+            graceMs: 0,
+            narrow: (scopes) => ({ scopes }),
+          });
+          return kind;
+        };
+        expect(await rotate(first, second, T + 9 * DAY)).to.equal('rotated');
+        expect((await sweep(end + DAY)).oauth_refresh_tokens).to.equal(undefined);
+        expect((await sweep(end + DAY + 1)).oauth_refresh_tokens).to.equal(1);
+        // The family goes on with the second, and the first that comes again is unknown, not a thief's.
+        expect(await rotate(first, sha256(newId()), end + DAY + 1)).to.equal('refused');
+        expect(await rotate(second, sha256('third'), end + DAY + 1)).to.equal('rotated');
+        expect(await rotate(second, sha256(newId()), end + DAY + 2)).to.equal('reused');
+        expect((await sweep(T + 100 * DAY)).oauth_refresh_tokens).to.equal(2);
+        expect((await sweep(T + 100 * DAY)).oauth_refresh_tokens).to.equal(undefined);
+      });
+
+      it('that ended long ago is not told of any more, nor kept as told; one still owed is', async () => {
+        const [told, owed] = [plan(null), { ...plan(null), userId: 'bob' }];
+        for (const grant of [told, owed]) {
+          await store.authorization.grantAndIssueCode(grant, code());
+          await store.grants.end(grant.id, T, 'revoked_by_user');
+        }
+        await store.securityEvents.record(
+          told.id,
+          { state: 'accepted' },
+          {
+            number: 1,
+            at: T,
+            url: 'https://client.example/events',
+            status: 202,
+            errorCode: null,
+            message: null,
+            excerpt: '',
+            durationMs: 1,
+          },
+        );
+        await sweep(T + 40 * DAY, T);
+        expect(await store.securityEvents.find(told.id)).not.to.equal(undefined);
+        const swept = await sweep(T + 40 * DAY, T + 1);
+        expect(swept).to.include({ security_events: 1, security_event_attempts: 1 });
+        expect(await store.securityEvents.find(told.id)).to.equal(undefined);
+        expect(await store.securityEvents.find(owed.id)).not.to.equal(undefined);
+      });
+
       it('owes word to one client at a time, of the user that is due first', async () => {
         for (const [userId, at] of [
           ['bob', T + SECOND],
@@ -1426,6 +1505,19 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           all.map(async ({ id }) => (await store.deliveries.find(id))!.state),
         );
         expect(states).to.deep.equal(outcomes);
+      });
+    });
+
+    describe('a delivery that is ended with others while it is looked at', () => {
+      it('has one end in its log, though the gate says no to it too', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        const because = { reason: 'disabled', message: 'It is disabled.' };
+        expect(await store.deliveries.endUnsent(row.id, { ...because, at: T }, {}, 10)).to.equal(1);
+        const dropped = attempted(delivery!, { ...because, outcome: 'dropped', number: 0 });
+        await store.deliveries.record({ attempts: [dropped] });
+        expect((await store.deliveries.find(delivery!.id))!.log).to.have.length(1);
       });
     });
 
@@ -2231,6 +2323,115 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         expect(await store.lifecycle.hold(id, 'a', T, T + SECOND)).to.equal(false);
         await accept(proposal);
         expect(await store.lifecycle.hold(id, 'a', T, T + SECOND)).to.equal(true);
+      });
+    });
+
+    describe('days', () => {
+      const retention = { events: 7 * DAY, attempts: 30 * DAY };
+
+      it('are let go whole, oldest first, when all of them is past retention', async () => {
+        const row = await install();
+        const events = [0, 1, 2].map((day) => event({ createdAt: T + day * DAY }));
+        await store.events.publish(events);
+        await fanOutAll(T + 2 * DAY);
+        const deliveries = await owed(row.id, T + 2 * DAY);
+        await store.deliveries.record({
+          attempts: deliveries.map((delivery) => attempted(delivery, { outcome: 'delivered' })),
+        });
+        expect(await store.engine.turnDays(T + 7 * DAY, retention)).to.deep.equal([]);
+        const dropped = await store.engine.turnDays(T + 9 * DAY, retention);
+        expect(dropped.filter(({ day }) => day !== BEFORE_DAYS)).to.deep.equal([
+          { kind: 'events', day: '20260131' },
+          { kind: 'events', day: '20260201' },
+        ]);
+        const found = await Promise.all(events.map(({ id }) => store.events.find(id)));
+        expect(found.map((row) => row?.id)).to.deep.equal([undefined, undefined, events[2]!.id]);
+        // What came of them stays longer.
+        expect((await listAll()).map(({ eventId }) => eventId)).to.have.members(
+          events.map(({ id }) => id),
+        );
+        expect((await store.deliveries.find(deliveries[0]!.id))!.traceId).to.equal(null);
+        await store.engine.turnDays(T + 40 * DAY, retention);
+        expect(await listAll()).to.deep.equal([]);
+      });
+
+      it('are crossed by what is owed and by its log', async () => {
+        const row = await install();
+        const midnight = Date.UTC(2026, 1, 1);
+        const [before, after] = [midnight - 1, midnight].map((createdAt) => event({ createdAt }));
+        await store.events.publish([before!, after!]);
+        await fanOutAll(midnight);
+        const [first, second] = await owed(row.id, midnight);
+        expect(await store.events.findOwed(first!)).to.deep.include({ id: before!.id });
+        expect(await store.events.findOwed(second!)).to.deep.include({ id: after!.id });
+        const retry = { outcome: 'retry', nextDueAt: midnight, at: midnight - 1 } as const;
+        await store.deliveries.record({ attempts: [attempted(first!, retry)] });
+        const again = (await owed(row.id, midnight)).find(({ id }) => id === first!.id)!;
+        await store.deliveries.record({
+          attempts: [attempted(again, { outcome: 'delivered', at: midnight + SECOND })],
+        });
+        const view = (await store.deliveries.find(first!.id))!;
+        expect(view.log.map(({ number, at }) => [number, at])).to.deep.equal([
+          [1, midnight - 1],
+          [2, midnight + SECOND],
+        ]);
+        expect((await listAll()).map(({ id, state }) => [id, state])).to.deep.equal([
+          [second!.id, 'pending'],
+          [first!.id, 'delivered'],
+        ]);
+        expect((await listAll({ eventId: before!.id })).map(({ id }) => id)).to.deep.equal([
+          first!.id,
+        ]);
+      });
+    });
+
+    describe('sweeping', () => {
+      it('lets go of access tokens a day after they expire, however many there are', async () => {
+        const row = await install();
+        const grant = (await store.installations.findGrant(row.id))!;
+        const hashes = await Promise.all(
+          Array.from({ length: 1_001 }, () => mint(grant.id, grant.clientId)),
+        );
+        expect(await sweep(T + HOUR + DAY)).to.deep.equal({});
+        expect((await store.tokens.check(hashes[0]!))?.expiresAt).to.equal(T + HOUR);
+        expect(await sweep(T + HOUR + DAY + 1)).to.deep.equal({ oauth_access_tokens: 1_001 });
+        expect(await store.tokens.check(hashes[0]!)).to.equal(undefined);
+      });
+
+      it('lets go of idempotency keys, and not of those still good', async () => {
+        await store.events.publish([keyed('old', 'a'), keyed('new', 'b', { createdAt: T + DAY })]);
+        expect(await sweep(T + 8 * DAY + 1)).to.deep.equal({ event_keys: 1 });
+        const again = keyed('new', 'another', { createdAt: T + DAY });
+        expect(await codeOf(store.events.publish([again]))).to.equal('idempotency_conflict');
+      });
+
+      it('lets go of handshakes that have ended, and not of one that runs', async () => {
+        const row = await install();
+        const refused = await begin(row, { at: T + SECOND });
+        await store.installations.refuseHandshake(refused.id, T + SECOND);
+        expect(await sweep(T + DAY, T)).to.deep.equal({});
+        const running = await begin(await store.installations.find(row.id), { at: T + 2 * SECOND });
+        expect(await sweep(T + DAY, T + DAY)).to.deep.equal({ handshakes: 2 });
+        expect((await accept(running)).state).to.equal('enabled');
+      });
+
+      it('lets go of lifecycle calls that have ended and their exchanges, and not of those owed', async () => {
+        const row = await install();
+        const goodbye = call(row.id, 'uninstalled');
+        const enabled = call(row.id, 'enabled');
+        await store.installations.setState(row.id, 'enabled', {
+          at: T,
+          subscriptions: [],
+          call: enabled,
+        });
+        await store.lifecycle.record(enabled.id, { state: 'done' }, exchange(enabled));
+        await store.installations.uninstall(row.id, T, goodbye);
+        const later = exchange(goodbye, { at: T + SECOND });
+        await store.lifecycle.record(goodbye.id, { state: 'owed', dueAt: T }, later);
+        const swept = await sweep(T + DAY, T + SECOND);
+        expect(swept).to.include({ lifecycle_calls: 1, lifecycle_exchanges: 1 });
+        expect(await store.lifecycle.exchanges(row.id, 10)).to.deep.equal([later]);
+        expect((await store.lifecycle.due(T, 10)).map(({ id }) => id)).to.deep.equal([goodbye.id]);
       });
     });
   });

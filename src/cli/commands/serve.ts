@@ -17,6 +17,8 @@ interface ServeOptions {
   database?: string;
   data: string;
   dev?: boolean;
+  eventDays?: string;
+  attemptDays?: string;
   logLevel: string;
   json?: boolean;
 }
@@ -44,6 +46,11 @@ export function addServeCommand(program: Command): void {
     .option(
       '--dev',
       'development on this machine: loopback and plain-http add-ons, token and key in the data folder',
+    )
+    .option('--event-days <days>', 'how long events are kept (MORTISE_EVENT_DAYS; default 7)')
+    .option(
+      '--attempt-days <days>',
+      'how long attempts are kept (MORTISE_ATTEMPT_DAYS; default 30)',
     )
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'warn')
     .option('--json', 'print JSON when it is ready')
@@ -79,11 +86,16 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
       options.database ?? MORTISE_DATABASE_URL ?? (isDev ? join(options.data, 'mortise.db') : ''),
     baseUrl: options.baseUrl ?? MORTISE_BASE_URL ?? (isDev ? `http://localhost:${port}` : ''),
     operatorToken: MORTISE_OPERATOR_TOKEN ?? dev?.operatorToken ?? requireOperatorToken(),
+    metricsToken: process.env.MORTISE_METRICS_TOKEN,
     secretKey: MORTISE_SECRET_KEY ?? dev?.secretKey,
     previousSecretKeys: readList(MORTISE_SECRET_KEY_PREVIOUS),
     allowAddresses: readList(MORTISE_ALLOW_ADDRESSES),
     allowPorts: readList(MORTISE_ALLOW_PORTS)?.map(Number),
     signIn: readSignIn(),
+    retention: {
+      eventDays: readDays(options.eventDays ?? process.env.MORTISE_EVENT_DAYS),
+      attemptDays: readDays(options.attemptDays ?? process.env.MORTISE_ATTEMPT_DAYS),
+    },
     dev: isDev,
     log: options.logLevel,
   });
@@ -97,6 +109,10 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
   await host.start();
   if (isDev) rememberUrl(options.data, host.baseUrl);
   return host;
+}
+
+function readDays(text: string | undefined): number | undefined {
+  return text === undefined || text === '' ? undefined : Number(text);
 }
 
 function readList(text: string | undefined): string[] | undefined {

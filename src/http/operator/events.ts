@@ -1,14 +1,25 @@
 // POST /operator/v1/events (one as JSON, many as NDJSON) · GET /operator/v1/events/{id}
 import type Router from '@koa/router';
+import type { Context } from 'koa';
 import { isoTime } from '../../core/clock.ts';
 import { MortiseError } from '../../core/errors.ts';
+import { traceOf } from '../../core/trace.ts';
 import { getEvent } from '../../host/get-event.ts';
 import type { HostParts } from '../../host/parts.ts';
 import { type EventInput, EventRefused, publish } from '../../host/publish.ts';
 import { readJsonObject, readNdjson } from '../body.ts';
 import { refuseOthers } from '../fields.ts';
 
-const FIELDS = ['type', 'context', 'resource', 'actor', 'payload', 'idempotencyKey', 'orderingKey'];
+const FIELDS = [
+  'type',
+  'context',
+  'resource',
+  'actor',
+  'payload',
+  'idempotencyKey',
+  'orderingKey',
+  'traceparent',
+];
 const MOST_PER_BATCH = 1_000;
 
 export function eventRoutes(router: Router, parts: HostParts): void {
@@ -16,7 +27,7 @@ export function eventRoutes(router: Router, parts: HostParts): void {
     if (ctx.is('application/x-ndjson')) {
       const rows = await readNdjson(ctx);
       if (rows.length > MOST_PER_BATCH) throw tooMany(rows.length);
-      const inputs = rows.map(({ value, line }) => atLine(line, () => asInput(value)));
+      const inputs = rows.map(({ value, line }) => atLine(line, () => asInput(value, ctx)));
       const ids = await publish(inputs, parts).catch((error: unknown) => {
         const index = error instanceof EventRefused ? error.index : undefined;
         throw index === undefined ? error : lineError(rows[index]!.line, error as EventRefused);
@@ -25,7 +36,7 @@ export function eventRoutes(router: Router, parts: HostParts): void {
       ctx.body = { items: ids.map((id) => ({ id })) };
       return;
     }
-    const [id] = await publish([asInput(await readJsonObject(ctx))], parts);
+    const [id] = await publish([asInput(await readJsonObject(ctx), ctx)], parts);
     ctx.status = 202;
     ctx.set('Location', `/operator/v1/events/${id}`);
     ctx.body = { id };
@@ -40,16 +51,18 @@ export function eventRoutes(router: Router, parts: HostParts): void {
       resource: event.resource,
       actor: event.actor,
       orderingKey: event.orderingKey,
+      traceId: traceOf(event),
       createdAt: isoTime(event.createdAt),
       payload: JSON.parse(event.payload.toString('utf8')),
     };
   });
 }
 
-function asInput(value: unknown): EventInput {
-  if (typeof value === 'object' && value !== null)
-    refuseOthers(value as Record<string, unknown>, FIELDS);
-  return value as EventInput;
+/** The request's own trace is that of every event in it that names none. */
+function asInput(value: unknown, ctx: Context): EventInput {
+  if (typeof value !== 'object' || value === null) return value as EventInput;
+  refuseOthers(value as Record<string, unknown>, FIELDS);
+  return { traceparent: ctx.get('traceparent'), ...(value as EventInput) };
 }
 
 /** Runs `read`; what it refuses is told with the line of the batch. */

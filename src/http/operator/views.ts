@@ -1,5 +1,6 @@
 // Rows as the operator API shows them: no secrets, ISO times.
 import { isoTime } from '../../core/clock.ts';
+import { spanOf } from '../../core/trace.ts';
 import { type DeliveryReport, deliveryReport } from '../../host/delivery-health.ts';
 import { installedDescriptor } from '../../host/lifecycle-call.ts';
 import type { HostParts } from '../../host/parts.ts';
@@ -128,8 +129,10 @@ export function deliveryView(delivery: Delivery | DeliveryView): Record<string, 
     nextAttemptAt: time(delivery.nextAttemptAt),
     endedAt: time(delivery.endedAt),
     ...('log' in delivery && {
+      traceId: delivery.traceId,
       attempts: delivery.log.map(({ at, nextDueAt, ...attempt }) => ({
         ...attempt,
+        spanId: attempt.number === 0 ? null : spanOf(id, at),
         at: isoTime(at),
         nextAttemptAt: time(nextDueAt),
       })),

@@ -57,7 +57,8 @@ export class DayTables<Statements> {
   /** Where it was written; undefined if that day is past retention. */
   find(time: number): Statements | undefined {
     const day = dayOf(time);
-    return this.#certain.has(day) || this.#has(day) ? this.#statementsOf(day) : undefined;
+    // Also one that was certain: another process may have dropped it since.
+    return this.#has(day) ? this.#statementsOf(day) : undefined;
   }
 
   /** Where it was written if that was before there were days: also what is of a day that has a table since. */
@@ -65,8 +66,12 @@ export class DayTables<Statements> {
     return this.#has(DAY_ZERO) ? this.#statementsOf(DAY_ZERO) : undefined;
   }
 
+  /** To be used in the same transaction: another process may drop a day. */
   newestFirst(): Statements[] {
-    return this.#days().map((day) => this.#statementsOf(day));
+    const days = this.#days();
+    // What another process has dropped.
+    for (const day of this.#prepared.keys()) if (!days.includes(day)) this.#prepared.delete(day);
+    return days.map((day) => this.#statementsOf(day));
   }
 
   /** Those in which something from `time` on may be. */

@@ -8,7 +8,7 @@ import type {
   Recipient,
   WebhookRow,
 } from '../rows.ts';
-import type { DeliveryStore, Unsendable } from '../store.ts';
+import type { DeliveryStore, StoreObserver, Unsendable } from '../store.ts';
 import { type AttemptTables, insertAttempt } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
 import type { EventTables } from './event-tables.ts';
@@ -29,6 +29,7 @@ export function deliveryStore(
   writer: Writer,
   attemptTables: AttemptTables,
   eventTables: EventTables,
+  observer: StoreObserver | undefined,
 ): DeliveryStore {
   const grants = grantStatements(db);
   const laneStates = laneStateStatements(db);
@@ -93,19 +94,26 @@ export function deliveryStore(
     'DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))',
   );
 
-  function recordOne(record: AttemptRecord): void {
+  const countOwed = db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck();
+
+  /** @returns whether it ended a delivery that was owed */
+  function recordOne(record: AttemptRecord): boolean {
     const { delivery } = record;
+    let hasEnded = false;
     if (record.outcome !== 'retry') {
-      // Unguarded: that the receiver said 2xx is a fact, whoever is told of it.
-      const isEnd = end.run(delivery.id).changes > 0;
-      if (isEnd && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
+      hasEnded = end.run(delivery.id).changes === 1;
+      // Nothing was sent, and why has been written down with all that were ended together.
+      if (!hasEnded && record.outcome === 'dropped') return false;
+      // Otherwise unguarded: that the receiver said 2xx is a fact, whoever is told of it.
+      if (hasEnded && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
     } else if (!record.isProbe) {
       // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
       const moved = postpone.run(record.number, record.nextDueAt, delivery.id, delivery.attempts);
-      if (moved.changes === 0) return;
+      if (moved.changes === 0) return false;
     }
     insertAttempt(attemptTables, record);
     if (record.reason === 'gone') webhooks.switchOff(delivery.webhookId, record.at);
+    return hasEnded;
   }
 
   return {
@@ -116,6 +124,9 @@ export function deliveryStore(
         dueAt,
         state: raw.failures === null ? undefined : ({ installationId, ...raw } as LaneState),
       }));
+    },
+    async countOwed() {
+      return countOwed.get()!;
     },
     async window(installationId, now, limit) {
       const rows = due.all(installationId, now, limit);
@@ -151,14 +162,18 @@ export function deliveryStore(
         commit.run();
       }
     },
-    record: ({ attempts, lanes: states = [], calls = [] }) =>
-      writer.write(() => {
-        for (const attempt of attempts) recordOne(attempt);
+    async record({ attempts, lanes: states = [], calls = [] }) {
+      const ended = await writer.write(() => {
+        const those = attempts.filter(recordOne);
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
-      }),
-    endUnsent: (installationId, { reason, message, at }, which, limit) =>
-      writer.write(() => {
+        return those;
+      });
+      for (const { outcome, reason } of ended)
+        if (outcome !== 'retry') observer?.ended(1, outcome, reason);
+    },
+    async endUnsent(installationId, { reason, message, at }, which, limit) {
+      const count = await writer.write(() => {
         const { epoch = null, expiredBefore = null, eventsUpTo = null, webhookId = null } = which;
         const ids = unsent.all({
           installationId,
@@ -174,7 +189,10 @@ export function deliveryStore(
         replays.dropped(list);
         endAll.run(list);
         return ids.length;
-      }),
+      });
+      if (count > 0) observer?.ended(count, 'dropped', reason);
+      return count;
+    },
   };
 }
 

@@ -2,7 +2,8 @@
 // the event's time, so that newest first is by id.
 import type { Database } from 'better-sqlite3';
 import { derivedIdsAt, timeOf } from '../../core/ids.ts';
-import type { DeliveryFilter, DeliveryView } from '../rows.ts';
+import { traceOf } from '../../core/trace.ts';
+import type { Delivery, DeliveryFilter, DeliveryView, Page } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
 import {
   type AttemptTables,
@@ -11,7 +12,7 @@ import {
   readAttempt,
   readDelivery,
 } from './attempt-tables.ts';
-import type { EventTables } from './event-tables.ts';
+import { type EventTables, findEvent } from './event-tables.ts';
 
 const OWED = `SELECT d.id, d.installation_id AS installationId, i.addon_key AS addonKey, i.context,
     d.webhook_id AS webhookId, d.event_id AS eventId, d.event_type AS eventType,
@@ -62,12 +63,8 @@ export function deliveryViews(
   }
 
   function eventTime(id: string): number | undefined {
-    for (const { byId } of events.newestFirst()) {
-      const event = byId.get(id);
-      if (event) return event.createdAt;
-    }
     // Past retention: its id still tells.
-    return timeOf(id);
+    return findEvent(events, id)?.createdAt ?? timeOf(id);
   }
 
   /** `after` is the last id of the page before. An event's deliveries stand together, under its time. */
@@ -87,33 +84,39 @@ export function deliveryViews(
     };
   }
 
+  const find = db.transaction((id: string): DeliveryView | undefined => {
+    const pending = owed.get(id);
+    const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
+    if (!raw) return undefined;
+    const event = findEvent(events, raw.eventId);
+    const log = tables.newestFirst().reverse();
+    return {
+      ...readDelivery(raw),
+      traceId: event ? traceOf(event) : null,
+      log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
+    };
+  });
+
+  const list = db.transaction((filter: DeliveryFilter): Page<Delivery> => {
+    const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
+    const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
+    const range = toRange(filter);
+    const open = wantsOwed
+      ? listOwed.all(range).map((row) => ({ ...row, reason: lastReason(row.id) }))
+      : [];
+    const isOpen = new Set(open.map(({ id }) => id));
+    const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
+    const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
+      a.id < b.id ? 1 : -1,
+    );
+    const items = rows.slice(0, filter.limit).map(readDelivery);
+    const hasMore = rows.length > filter.limit || ended.hasMore;
+    return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
+  });
+
   return {
-    async find(id): Promise<DeliveryView | undefined> {
-      const pending = owed.get(id);
-      const raw = pending ? { ...pending, reason: lastReason(id) } : lastEnd(id);
-      if (!raw) return undefined;
-      const log = tables.newestFirst().reverse();
-      return {
-        ...readDelivery(raw),
-        log: log.flatMap((table) => table.log.all(id)).map(readAttempt),
-      };
-    },
-    async list(filter) {
-      const wantsOwed = [undefined, 'pending', 'retrying'].includes(filter.state);
-      const wantsEnded = !['pending', 'retrying'].includes(filter.state ?? '');
-      const range = toRange(filter);
-      const open = wantsOwed
-        ? listOwed.all(range).map((row) => ({ ...row, reason: lastReason(row.id) }))
-        : [];
-      const isOpen = new Set(open.map(({ id }) => id));
-      const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
-      const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
-        a.id < b.id ? 1 : -1,
-      );
-      const items = rows.slice(0, filter.limit).map(readDelivery);
-      const hasMore = rows.length > filter.limit || ended.hasMore;
-      return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
-    },
+    find: async (id) => find(id),
+    list: async (filter) => list(filter),
   };
 }
 

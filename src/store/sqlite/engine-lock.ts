@@ -1,10 +1,11 @@
 // Which process runs the engine. The lock is SQLite's own on a file beside the database: the operating
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
-import type { EngineStore } from '../store.ts';
+import type { DroppedDay, EngineStore } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';
+import { sweepOperation } from './sweep.ts';
 import type { Writer } from './writer.ts';
 
 export function engineStore(
@@ -35,7 +36,9 @@ export function engineStore(
       seen = version;
       return hasChanged;
     },
+    sweep: sweepOperation(db, writer),
     async turnDays(now, retention) {
+      const dropped: DroppedDay[] = [];
       for (const kind of ['events', 'attempts'] as const) {
         const tables = days[kind];
         await writer.write(() => tables.makeAhead(now));
@@ -46,8 +49,10 @@ export function engineStore(
             tables.drop(day);
             if (kind === 'events') forgotten.write(endOf(day));
           });
+          dropped.push({ kind, day });
         }
       }
+      return dropped;
     },
   };
 }

@@ -95,3 +95,11 @@ export function forgottenEvents(db: Database) {
 }
 
 type StoredEvent = Omit<EventRow, 'idempotency'>;
+
+export function findEvent(tables: EventTables, id: string): StoredEvent | undefined {
+  for (const { byId } of tables.newestFirst()) {
+    const row = byId.get(id);
+    if (row) return row;
+  }
+  return undefined;
+}

@@ -4,8 +4,8 @@ import type { Database } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
 import type { EventRow, OwedDelivery } from '../rows.ts';
-import type { EventStore } from '../store.ts';
-import { type EventTables, eventTables, forgottenEvents } from './event-tables.ts';
+import type { EventStore, StoreObserver } from '../store.ts';
+import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import type { Writer } from './writer.ts';
 
@@ -14,6 +14,7 @@ export function eventStore(
   writer: Writer,
   file: string,
   tables: EventTables,
+  observer: StoreObserver | undefined,
 ): EventStore {
   const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
@@ -28,6 +29,7 @@ export function eventStore(
   const readTogether = db.transaction((deliveries: Parameters<typeof findOwed>[0][]) =>
     deliveries.map(findOwed),
   );
+  const find = db.transaction((id: string) => findEvent(tables, id));
   return {
     publish: (events) => writer.write(() => own(events)),
     publishWithin(transaction, events) {
@@ -40,11 +42,8 @@ export function eventStore(
       return publish(events);
     },
     async find(id) {
-      for (const { byId } of tables.newestFirst()) {
-        const row = byId.get(id);
-        if (row) return { ...row, idempotency: null };
-      }
-      return undefined;
+      const row = find(id);
+      return row && { ...row, idempotency: null };
     },
     async forgottenBefore() {
       return forgotten.read();
@@ -56,7 +55,11 @@ export function eventStore(
       const bySeq = new Map(deliveries.map((delivery) => [delivery.eventSeq, delivery]));
       return readTogether([...bySeq.values()]).filter((row) => row !== undefined);
     },
-    fanOut: (limit, now, expiresAfterMs) => writer.write(() => fanOut(limit, now, expiresAfterMs)),
+    async fanOut(limit, now, expiresAfterMs) {
+      const pass = await writer.write(() => fanOut(limit, now, expiresAfterMs));
+      observer?.owed(pass.owed.length);
+      return pass;
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
-import type { Store } from '../store.ts';
+import type { Store, StoreObserver } from '../store.ts';
 import { attemptTables } from './attempt-tables.ts';
 import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
@@ -32,7 +32,7 @@ const BUSY_TIMEOUT_MS = 20;
 const START_PATIENCE_MS = 10_000;
 
 /** @param path of the file, or `:memory:`. */
-export function openSqlite(path: string): Store {
+export function openSqlite(path: string, observer?: StoreObserver): Store {
   const file = path === ':memory:' ? path : resolve(path);
   const db = open(file);
   // While starting, waiting is right: another process may be migrating the same file.
@@ -48,7 +48,7 @@ export function openSqlite(path: string): Store {
     tables.confirm(Date.now());
   }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  const writer = new Writer(db);
+  const writer = new Writer(db, observer);
   const reader = new Reader(db);
   return {
     installKeys: installKeyStore(db, writer),
@@ -64,10 +64,10 @@ export function openSqlite(path: string): Store {
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer, reader),
-    events: eventStore(db, writer, file, days.events),
-    deliveries: deliveryStore(db, writer, days.attempts, days.events),
+    events: eventStore(db, writer, file, days.events, observer),
+    deliveries: deliveryStore(db, writer, days.attempts, days.events, observer),
     explanations: explanationStore(db, days.attempts, days.events),
-    replays: replayStore(db, writer, days.attempts, days.events),
+    replays: replayStore(db, writer, days.attempts, days.events, observer),
     engine: engineStore(db, file, writer, days),
     async close() {
       await writer.drain();

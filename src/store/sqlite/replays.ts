@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
 import { bucketOf } from '../../core/ids.ts';
 import type { NewReplay, ReplayRow } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
-import type { ReplayStore } from '../store.ts';
+import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
 import { type Candidate, replayScan } from './replay-scan.ts';
@@ -26,6 +26,7 @@ export function replayStore(
   writer: Writer,
   attempts: AttemptTables,
   events: EventTables,
+  observer?: StoreObserver,
 ): ReplayStore {
   const scan = replayScan(db, attempts, events);
   const insert = db.prepare(
@@ -90,8 +91,8 @@ export function replayStore(
         cursor: page.cursor,
       };
     },
-    advance: (id, { most, now, expiresAfterMs }) =>
-      writer.write(() => {
+    async advance(id, { most, now, expiresAfterMs }) {
+      const chunk = await writer.write(() => {
         const raw = find.get(id);
         if (raw?.state !== 'running') return undefined;
         const replay = readReplay(raw);
@@ -115,7 +116,10 @@ export function replayStore(
           done,
           isOver: cursor === null,
         };
-      }),
+      });
+      if (chunk) observer?.owed(chunk.done);
+      return chunk;
+    },
   };
 }
 

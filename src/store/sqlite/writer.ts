@@ -4,6 +4,7 @@
 // twice: all it changes is in the database. Nobody is told of success before the commit.
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
+import type { StoreObserver } from '../store.ts';
 import { asStoreError } from './store-errors.ts';
 
 interface Job {
@@ -22,6 +23,7 @@ const BUSY_LIMIT_MS = 10_000;
 
 export class Writer {
   readonly #db: Database;
+  readonly #observer: StoreObserver | undefined;
   readonly #begin: Statement;
   readonly #commit: Statement;
   readonly #rollback: Statement;
@@ -33,8 +35,9 @@ export class Writer {
   #notBefore = 0;
   #pause: NodeJS.Timeout | undefined;
 
-  constructor(db: Database) {
+  constructor(db: Database, observer?: StoreObserver) {
     this.#db = db;
+    this.#observer = observer;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
@@ -95,6 +98,7 @@ export class Writer {
       this.#commit.run();
       const ended = performance.now();
       this.#notBefore = ended + (ended - began);
+      this.#observer?.committed(ended - began, jobs.length);
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       this.#waitOrRefuse(jobs, error);
