@@ -100,6 +100,7 @@ export class Background {
       observer: new EngineLog(metrics, log),
       onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
+      onCallsOwed: () => this.#sequence?.wake(),
     });
     this.#engine = engine;
     this.#sequence = lifecycleSequence({

@@ -34,6 +34,8 @@ export interface EngineParts {
     installationId: string,
     kind: 'webhooksPaused' | 'webhooksResumed',
   ) => Promise<LifecycleCall | undefined>;
+  /** Such calls are owed since this moment. */
+  onCallsOwed: () => void;
 }
 
 const EVENTS_PER_PASS = 256;
@@ -82,7 +84,10 @@ export class Engine {
       recipients: this.#recipients,
       payloads: this.#payloads,
     };
-    this.#recorder = new Recorder(store.deliveries, log, (attempts) => this.#recorded(attempts));
+    this.#recorder = new Recorder(store.deliveries, log, (attempts, calls) => {
+      this.#recorded(attempts);
+      if (calls > 0) parts.onCallsOwed();
+    });
   }
 
   /** Finds by their presence what an earlier process left. */

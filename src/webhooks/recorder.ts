@@ -15,7 +15,7 @@ const LONGEST_WRITE_MS = 1_000;
 export class Recorder {
   readonly #deliveries: DeliveryStore;
   readonly #log: Logger;
-  readonly #onRecorded: (attempts: AttemptRecord[]) => void;
+  readonly #onRecorded: (attempts: AttemptRecord[], calls: number) => void;
   #attempts: AttemptRecord[] = [];
   #lanes = new Map<string, LaneState>();
   #calls: LifecycleCall[] = [];
@@ -29,7 +29,7 @@ export class Recorder {
   constructor(
     deliveries: DeliveryStore,
     log: Logger,
-    onRecorded: (attempts: AttemptRecord[]) => void,
+    onRecorded: (attempts: AttemptRecord[], calls: number) => void,
   ) {
     this.#deliveries = deliveries;
     this.#log = log;
@@ -97,7 +97,7 @@ export class Recorder {
         this.isFailing = false;
         this.#writing = undefined;
         this.#underWrite = 0;
-        this.#onRecorded(attempts);
+        this.#onRecorded(attempts, calls.length);
         if (this.#hasWork()) this.#flushSoon();
       })
       .catch((error: unknown) => {
