@@ -5,6 +5,8 @@ import type { Client, Dispatcher } from 'undici';
 /** What goes over a connection. undici tells it the answer. */
 export interface Exchange extends Dispatcher.DispatchHandler {
   readonly options: Dispatcher.DispatchOptions;
+  /** Only over a connection that has carried nothing yet. */
+  readonly needsNew: boolean;
   /** It begins on this one; before that it waited. */
   takes(connection: Connection): void;
   fail(error: Error): void;
@@ -45,6 +47,12 @@ export class Connections {
   /** On an idle connection, a new one, or the next that is free. */
   start(origin: string, exchange: Exchange): void {
     const line = this.#lineTo(origin);
+    if (exchange.needsNew) {
+      // An idle one makes room: nothing else would.
+      if (line.all.size >= CONNECTIONS_PER_ORIGIN && line.idle[0]) this.drop(line.idle[0]);
+      this.#startOnNew(line, exchange);
+      return;
+    }
     const connection = line.idle.pop();
     if (connection) {
       this.#idle.delete(connection);
@@ -52,11 +60,6 @@ export class Connections {
     } else {
       this.#startOnNew(line, exchange);
     }
-  }
-
-  /** On a connection that has carried nothing yet. */
-  startAnew(origin: string, exchange: Exchange): void {
-    this.#startOnNew(this.#lineTo(origin), exchange);
   }
 
   /** It waits no more. */
@@ -70,6 +73,11 @@ export class Connections {
     connection.answers++;
     const { line } = connection;
     const next = firstOf(line.waiting);
+    if (next?.needsNew) {
+      // Another takes its place, and the exchange begins on that.
+      this.drop(connection);
+      return;
+    }
     if (next) {
       line.waiting.delete(next);
       dispatch(connection, next);

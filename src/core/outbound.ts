@@ -93,8 +93,7 @@ export function createOutbound(
       return new Promise((done) => {
         const call = new Call(target.origin, target.path, request, parts, done);
         deadlines.begin(call);
-        if (request.once) connections.startAnew(target.origin, call);
-        else connections.start(target.origin, call);
+        connections.start(target.origin, call);
       });
     },
     close: () => connections.close(new Interrupted()),
@@ -132,6 +131,7 @@ interface CallParts {
 /** One request, until its answer or its failure. */
 class Call extends Limited implements Exchange {
   readonly options: Dispatcher.DispatchOptions;
+  needsNew: boolean;
   readonly #origin: string;
   readonly #request: OutboundRequest;
   readonly #parts: CallParts;
@@ -154,6 +154,7 @@ class Call extends Limited implements Exchange {
     super();
     const { method, headers, body } = request;
     this.options = { method, path, headers: uncompressed(headers), body };
+    this.needsNew = request.once ?? false;
     this.#origin = origin;
     this.#request = request;
     this.#parts = parts;
@@ -203,8 +204,9 @@ class Call extends Limited implements Exchange {
     if (this.#isOver) return;
     if (this.#foundItClosed(error)) {
       this.#isRepeated = true;
+      this.needsNew = true;
       this.#drop();
-      this.#parts.connections.startAnew(this.#origin, this);
+      this.#parts.connections.start(this.#origin, this);
       return;
     }
     this.fail(error);

@@ -221,11 +221,11 @@ export class Engine {
     this.#ready[lane.standing].push(lane);
   }
 
-  /** Once per turn of the event loop, however often it is asked for. */
+  /** Once per turn of the event loop, after all answers that came in it: what starts together costs less. */
   #pump(): void {
     if (this.#isPumpWanted || !this.#isOpen) return;
     this.#isPumpWanted = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#isPumpWanted = false;
       this.#serve();
     });
@@ -233,6 +233,12 @@ export class Engine {
 
   #serve(): void {
     if (!this.#isOpen || this.#recorder.isBehind) return;
+    // A pass is short enough to count as one moment for the gate.
+    this.#parts.store.deliveries.atOneMoment(() => this.#serveAll());
+    this.#sleep();
+  }
+
+  #serveAll(): void {
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       if (this.#lanes.get(lane.installationId) === lane) this.#arrange(lane);
@@ -244,11 +250,9 @@ export class Engine {
         if (line.length === 0 || !this.#slots.mayTake(standing)) break;
         const lane = line.shift()!;
         lane.queuedAs = undefined;
-        // A lane's turn is short enough to count as one moment for the gate.
-        this.#parts.store.deliveries.atOneMoment(() => this.#serveLane(lane, now));
+        this.#serveLane(lane, now);
       }
     }
-    this.#sleep();
   }
 
   #serveLane(lane: Lane, now: number): void {

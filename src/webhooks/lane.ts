@@ -6,7 +6,7 @@ import { blockedUntil, wellLane } from './health.ts';
 import type { Standing } from './slots.ts';
 
 /** Rows in hand of one lane at most, and of all; read from the table at once. */
-const MOST_IN_HAND = 4_096;
+const MOST_IN_HAND = 8_192;
 export const ALL_IN_HAND = 16_384;
 const FEWEST_READ = 16;
 const MOST_READ = 256;

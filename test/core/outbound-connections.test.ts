@@ -102,6 +102,28 @@ describe('a kept connection', () => {
     expect(sent).to.equal(3 + 2);
   });
 
+  it('makes room for a request that needs a new one, idle or in use as they all are', async () => {
+    let isHeld = true;
+    const held: (() => void)[] = [];
+    const server = await listening((_request, response) => {
+      const end = () => response.writeHead(204).end();
+      if (isHeld) held.push(end);
+      else end();
+    });
+    const out = outbound();
+    const CONNECTIONS_PER_ORIGIN = 64;
+    const all = Array.from({ length: CONNECTIONS_PER_ORIGIN }, () => out.send(post(server.url)));
+    await until(() => held.length === CONNECTIONS_PER_ORIGIN, 'all to be in use');
+    const waiting = out.send(post(server.url, { once: true }));
+    isHeld = false;
+    for (const end of held) end();
+    await Promise.all(all);
+    expect(statusOf(await waiting)).to.equal(204);
+    expect(statusOf(await out.send(post(server.url, { once: true })))).to.equal(204);
+    expect(server.connections).to.have.length(CONNECTIONS_PER_ORIGIN + 2);
+    expect(server.connections.slice(-2).map(({ requests }) => requests)).to.deep.equal([1, 1]);
+  });
+
   it('that was closed asks again whether the request may start', async () => {
     const server = await onlyOnce((socket) => void socket.end());
     const out = outbound();

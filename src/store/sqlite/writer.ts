@@ -17,7 +17,9 @@ interface Job {
 const MOST_PER_COMMIT = 512;
 /** So many writes do not wait for others. */
 const WORTH_A_COMMIT = 128;
-const LONGEST_PAUSE_MS = 4;
+/** Between two commits, while one follows the other. */
+const SHORTEST_PAUSE_MS = 3;
+const LONGEST_PAUSE_MS = 6;
 /** How long a write waits for another process's transaction before it is refused. */
 const BUSY_LIMIT_MS = 10_000;
 
@@ -97,7 +99,7 @@ export class Writer {
       const began = performance.now();
       this.#commit.run();
       const ended = performance.now();
-      this.#notBefore = ended + (ended - began);
+      this.#notBefore = ended + Math.max(ended - began, SHORTEST_PAUSE_MS);
       this.#observer?.committed(ended - began, jobs.length);
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
