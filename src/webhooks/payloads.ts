@@ -30,6 +30,9 @@ export class Payloads {
   readonly #platform: Platform;
   readonly #onUndeclared: (eventType: string, pointers: string[]) => void;
   readonly #kept = new Map<string, Kept>();
+  /** Their ids, the oldest first, from `#oldest` on: a Map is slow to find its first after many were deleted. */
+  #order: string[] = [];
+  #oldest = 0;
   #bytes = 0;
 
   constructor(parts: {
@@ -51,14 +54,22 @@ export class Payloads {
       scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),
       bodies: new Map(),
     };
-    this.#kept.set(event.id, kept);
-    this.#bytes += sizeOf(event);
-    for (const [id, oldest] of this.#kept) {
-      if (this.#bytes <= MOST_BYTES) break;
-      this.#kept.delete(id);
-      this.#bytes -= sizeOf(oldest.event);
+    if (!this.#kept.has(event.id)) {
+      this.#order.push(event.id);
+      this.#bytes += sizeOf(event);
     }
+    this.#kept.set(event.id, kept);
+    while (this.#bytes > MOST_BYTES) this.#forgetOldest();
     return kept;
+  }
+
+  #forgetOldest(): void {
+    const id = this.#order[this.#oldest++]!;
+    this.#bytes -= sizeOf(this.#kept.get(id)!.event);
+    this.#kept.delete(id);
+    if (this.#oldest * 2 < this.#order.length) return;
+    this.#order = this.#order.slice(this.#oldest);
+    this.#oldest = 0;
   }
 
   known({ eventId }: OwedDelivery): EventRow | undefined {

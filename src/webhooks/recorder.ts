@@ -4,10 +4,10 @@ import type { Logger } from '../core/log.ts';
 import type { AttemptRecord, LaneState, LifecycleCall } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
 
-const MOST_PER_COMMIT = 256;
+const MOST_PER_COMMIT = 512;
 /** So many are written at once; fewer wait for others. */
-const WORTH_A_COMMIT = 32;
-const LONGEST_WAIT_MS = 5;
+const WORTH_A_COMMIT = 128;
+const LONGEST_WAIT_MS = 8;
 const RETRY_MS = 500;
 const MOST_UNRECORDED = 512;
 const LONGEST_WRITE_MS = 1_000;

@@ -30,6 +30,9 @@ import { Writer } from './writer.ts';
 /** A call never waits inside SQLite for longer than this: it would stop the event loop. */
 const BUSY_TIMEOUT_MS = 20;
 const START_PATIENCE_MS = 10_000;
+/** Pages of 4 KiB: a page that many commits change is written back once. */
+const CHECKPOINT_PAGES = 8_000;
+const CACHE_KIB = 64 * 1024;
 
 /** @param path of the file, or `:memory:`. */
 export function openSqlite(path: string, observer?: StoreObserver): Store {
@@ -41,6 +44,8 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
   turnOnWal(db);
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
+  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  db.pragma(`cache_size = -${CACHE_KIB}`);
   migrateOrClose(db);
   const days = { events: eventTables(db), attempts: attemptTables(db) };
   for (const tables of [days.events, days.attempts]) {
