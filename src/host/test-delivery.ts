@@ -5,7 +5,6 @@ import { newId } from '../core/ids.ts';
 import type { EventType } from '../platform/platform.ts';
 import { acknowledgedSecrets, previousSecrets } from '../store/installation-secrets.ts';
 import type { Recipient, WebhookRow } from '../store/rows.ts';
-import type { KnownRecipient } from '../webhooks/recipients.ts';
 import { sendTest, type TestDelivery } from '../webhooks/test-delivery.ts';
 import type { HostParts } from './parts.ts';
 import { unknownEventType } from './replay.ts';
@@ -85,7 +84,7 @@ async function recipientOf(id: string, { store, box, settings }: HostParts) {
   }
   const scopes = settings.platform.scopes.closure(grant.scopes);
   const previous = previousSecrets(box, installation);
-  return { ...recipient, secrets, previous, scopes, scopesKey: '' } satisfies KnownRecipient;
+  return { ...recipient, secrets, previous, scopes };
 }
 
 /** Which example goes to which webhooks. */

@@ -10,6 +10,8 @@ const DOWN_AFTER = 8;
 export class Endpoint {
   readonly origin: string;
   underWay = 0;
+  /** Well, since this process runs. */
+  hasAnswered = false;
   #limit = FIRST_LIMIT;
   #cleanRun = 0;
   #trouble = 0;
@@ -33,6 +35,7 @@ export class Endpoint {
   /** Additive increase: one more after a clean run of as many as are allowed. */
   succeeded(): void {
     this.#trouble = 0;
+    this.hasAnswered = true;
     if (++this.#cleanRun < this.#limit) return;
     this.#cleanRun = 0;
     this.#limit = Math.min(this.#limit * 2, MOST_PER_ORIGIN);

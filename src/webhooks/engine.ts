@@ -42,6 +42,10 @@ const EVENTS_PER_PASS = 256;
 /** How long a delivery is owed. */
 export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 const RETRY_MS = 1_000;
+/** Less than a commit and its answer take. */
+const MOMENT_MS = 0.5;
+/** How long the event loop is kept at most. */
+const PASS_MS = 2;
 const LONGEST_SLEEP_MS = 60_000;
 /** How many are ended unsent in one transaction. */
 const ENDED_PER_CHUNK = 500;
@@ -189,6 +193,9 @@ export class Engine {
     if (!lane) {
       lane = new Lane(installationId);
       this.#lanes.set(installationId, lane);
+      // One that had nothing to do for a while is no stranger.
+      this.#endpointOf(lane);
+      lane.standing = this.#standingOf(lane);
     }
     return lane;
   }
@@ -233,26 +240,33 @@ export class Engine {
 
   #serve(): void {
     if (!this.#isOpen || this.#recorder.isBehind) return;
-    // A pass is short enough to count as one moment for the gate.
-    this.#parts.store.deliveries.atOneMoment(() => this.#serveAll());
-    this.#sleep();
-  }
-
-  #serveAll(): void {
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       if (this.#lanes.get(lane.installationId) === lane) this.#arrange(lane);
     }
+    const { deliveries } = this.#parts.store;
+    const endsAt = performance.now() + PASS_MS;
     for (const standing of STANDINGS) {
-      const line = this.#ready[standing];
-      // Those that come back into line during this pass have had their turn.
-      for (let turns = line.length; turns > 0 || line.length > 0; turns--) {
-        if (line.length === 0 || !this.#slots.mayTake(standing)) break;
-        const lane = line.shift()!;
-        lane.queuedAs = undefined;
-        this.#serveLane(lane, now);
-      }
+      while (this.#mayServe(standing) && performance.now() < endsAt)
+        deliveries.atOneMoment(() => this.#serveForAMoment(standing, now));
     }
+    // The product's own requests come in between.
+    if (STANDINGS.some((standing) => this.#mayServe(standing))) this.#pump();
+    this.#sleep();
+  }
+
+  #mayServe(standing: Standing): boolean {
+    return this.#ready[standing].length > 0 && this.#slots.mayTake(standing);
+  }
+
+  /** The gate sees one state of things meanwhile, so it is over before a revocation elsewhere could be answered. */
+  #serveForAMoment(standing: Standing, now: number): void {
+    const endsAt = performance.now() + MOMENT_MS;
+    do {
+      const lane = this.#ready[standing].shift()!;
+      lane.queuedAs = undefined;
+      this.#serveLane(lane, now);
+    } while (this.#mayServe(standing) && performance.now() < endsAt);
   }
 
   #serveLane(lane: Lane, now: number): void {
@@ -348,9 +362,8 @@ export class Engine {
 
   #endpointOf(lane: Lane): Endpoint | undefined {
     if (lane.endpoint) return lane.endpoint;
-    const baseUrl = this.#recipients.known(lane.installationId)?.installation.baseUrl;
-    if (!baseUrl) return undefined;
-    const { origin } = new URL(baseUrl);
+    const origin = this.#recipients.known(lane.installationId)?.origin;
+    if (origin === undefined) return undefined;
     let endpoint = this.#endpoints.get(origin);
     if (!endpoint) {
       endpoint = new Endpoint(origin);
@@ -385,6 +398,7 @@ export class Engine {
     const hasAnsweredWell = record.outcome === 'delivered' || record.reason === 'gone';
     if (hasAnsweredWell) {
       const wasPaused = lane.state.pausedAt !== null;
+      lane.hasAnswered = true;
       changes.push(succeed(lane.state));
       endpoint?.succeeded();
       if (wasPaused) this.#tell(lane, 'webhooksResumed');
@@ -427,7 +441,7 @@ export class Engine {
   #standingOf(lane: Lane): Standing {
     if (lane.state.failures > 0 || lane.endpoint?.isDown) return 'troubled';
     if (lane.isSlow(this.#parts.clock.now())) return 'troubled';
-    return lane.endpoint ? 'well' : 'untried';
+    return lane.hasAnswered || lane.endpoint?.hasAnswered ? 'well' : 'untried';
   }
 
   #lookForSlowOnes(): void {

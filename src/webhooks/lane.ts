@@ -23,6 +23,8 @@ export class Lane {
   /** Known once something was sent there. */
   endpoint: Endpoint | undefined;
   standing: Standing = 'untried';
+  /** Well, since this process runs. */
+  hasAnswered = false;
   /** Where the lane waits for its turn, if it does. */
   queuedAs: Standing | undefined;
   isRefilling = false;

@@ -15,6 +15,8 @@ export interface KnownRecipient extends Recipient {
   secrets: InstallationSecrets | undefined;
   /** What a rotation has replaced. Kept past its time, perhaps: that is looked at when something is signed. */
   previous: PreviousSecrets | undefined;
+  /** Of its baseUrl. */
+  origin: string | undefined;
   /** Granted, with everything implied. */
   scopes: ReadonlySet<string>;
   /** The same for all who may see the same. */
@@ -48,6 +50,8 @@ export class Recipients {
     const granted = row.grant?.scopes ?? [];
     const known: KnownRecipient = {
       ...row,
+      origin:
+        row.installation.baseUrl === null ? undefined : new URL(row.installation.baseUrl).origin,
       secrets: acknowledgedSecrets(this.#box, row.installation),
       previous: previousSecrets(this.#box, row.installation),
       scopes: this.#platform.scopes.closure(granted),

@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.ts';
 import type { AttemptRecord, LaneState, LifecycleCall } from '../store/rows.ts';
 import type { DeliveryStore } from '../store/store.ts';
 
-const MOST_PER_COMMIT = 512;
+const MOST_PER_COMMIT = 256;
 /** So many are written at once; fewer wait for others. */
 const WORTH_A_COMMIT = 128;
 const LONGEST_WAIT_MS = 8;

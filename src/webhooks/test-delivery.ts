@@ -25,7 +25,12 @@ export interface TestDelivery {
 /** @returns undefined if `mayStart` said no: nothing was sent */
 export async function sendTest(
   eventType: EventType,
-  { installation, secrets, previous, scopes }: KnownRecipient,
+  {
+    installation,
+    secrets,
+    previous,
+    scopes,
+  }: Pick<KnownRecipient, 'installation' | 'secrets' | 'previous' | 'scopes'>,
   webhook: WebhookRow,
   parts: { platform: Platform; outbound: Outbound; now: number; mayStart: () => boolean },
 ): Promise<TestDelivery | undefined> {
