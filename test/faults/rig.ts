@@ -1,5 +1,5 @@
 // What a fault test stands on: a receiver that never dies, a host that may, a publisher between them, and the ledger.
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -192,10 +192,10 @@ export class Rig {
 
   /**
    * When it resolves, the receiver has logged everything that was sent to it before the call: on the loopback what is
-   * written is at its peer, and each round lets the receiver's loop read every socket once.
+   * written is at its peer, and each round lets the receiver's loop accept one more connection and read every socket.
    */
   async fence(): Promise<void> {
-    for (let round = 0; round < 4; round++) await fetch(`${this.origin()}/fence`);
+    for (let round = 0; round < 4; round++) await getAnew(`${this.origin()}/fence`);
   }
 
   /** One event; its number is its payload. */
@@ -358,4 +358,14 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+/** Over a connection of its own, accepted after all that were opened before: they are accepted one a turn. */
+function getAnew(url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, (response) => response.resume().on('end', resolve)).on(
+      'error',
+      reject,
+    );
+  });
 }

@@ -20,6 +20,8 @@ const WORTH_A_COMMIT = 128;
 /** Between two commits, while one follows the other. */
 const SHORTEST_PAUSE_MS = 3;
 const LONGEST_PAUSE_MS = 6;
+/** Writes of one commit from which on others may be expected to follow. */
+const BUSY_WRITES = 8;
 /** How long a write waits for another process's transaction before it is refused. */
 const BUSY_LIMIT_MS = 10_000;
 
@@ -66,7 +68,7 @@ export class Writer {
     while (this.#queue.length > 0) await this.write(() => undefined).catch(() => undefined);
   }
 
-  /** After a commit there is a pause as long as the disk took for it: on a slow one, more writes share the next. */
+  /** While one commit follows the other there is a pause, as long as the disk took: on a slow one, more writes share the next. */
   #schedule(): void {
     if (this.#isScheduled) {
       if (this.#pause && this.#queue.length >= WORTH_A_COMMIT) {
@@ -99,7 +101,8 @@ export class Writer {
       const began = performance.now();
       this.#commit.run();
       const ended = performance.now();
-      this.#notBefore = ended + Math.max(ended - began, SHORTEST_PAUSE_MS);
+      const isBusy = jobs.length >= BUSY_WRITES;
+      this.#notBefore = isBusy ? ended + Math.max(ended - began, SHORTEST_PAUSE_MS) : 0;
       this.#observer?.committed(ended - began, jobs.length);
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
