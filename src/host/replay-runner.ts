@@ -66,7 +66,8 @@ export class ReplayRunner {
         if (!chunk) return;
         for (const installationId of chunk.installationIds) expect(installationId);
         if (chunk.isOver) return;
-        await this.#pause((chunk.done / perSecond) * 1_000);
+        // Also after a page with nothing to take: reading on costs too.
+        await this.#pause(Math.max(chunk.done / perSecond, 1 / CHUNKS_PER_SECOND) * 1_000);
       } catch (error) {
         log.error({ err: error, replay: id }, 'a replay could not be moved on; trying again');
         await this.#pause(RETRY_MS);

@@ -401,7 +401,7 @@ export interface DeliveryStore {
   recipient(installationId: string): Promise<Recipient | undefined>;
   /** Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. */
   isCurrent(installationId: string, epoch: number): boolean;
-  /** Runs synchronous work whose reads are cheaper together. They see one moment: let it be short. */
+  /** Runs synchronous work whose reads are cheaper together. What isCurrent says in it is at most half a millisecond old. */
   atOneMoment(work: () => void): void;
   /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
   record(results: Results): Promise<void>;
@@ -429,6 +429,8 @@ export interface Unsendable {
   /** Events up to this number, to this webhook. */
   eventsUpTo?: number;
   webhookId?: string;
+  /** Not what a replay owes that asks nothing of then. */
+  sparesNow?: boolean;
 }
 
 /** Why an event was told to whom, and to whom it was not. */

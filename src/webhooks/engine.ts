@@ -42,8 +42,6 @@ const EVENTS_PER_PASS = 256;
 /** How long a delivery is owed. */
 export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 const RETRY_MS = 1_000;
-/** Less than a commit and its answer take. */
-const MOMENT_MS = 0.5;
 /** How long the event loop is kept at most. */
 const PASS_MS = 2;
 const LONGEST_SLEEP_MS = 60_000;
@@ -183,7 +181,9 @@ export class Engine {
   #hand(delivery: OwedDelivery): void {
     const lane = this.#laneOf(delivery.installationId);
     const before = lane.inHand;
-    lane.hand(delivery, this.#inHand < ALL_IN_HAND);
+    // What waits for long waits in the table.
+    const isBlocked = (blockedUntil(lane.state) ?? 0) > delivery.dueAt;
+    lane.hand(delivery, this.#inHand < ALL_IN_HAND && !isBlocked);
     this.#inHand += lane.inHand - before;
     this.#arrange(lane);
   }
@@ -203,6 +203,8 @@ export class Engine {
   /** Puts a lane where it belongs: in line for its turn, on the timeline, beside its full origin, or nowhere. */
   #arrange(lane: Lane): void {
     if (lane.queuedAs !== undefined || lane.isRefilling) return;
+    // One that had no more work was let go of, and another may stand in its place.
+    if (this.#lanes.get(lane.installationId) !== lane) return;
     const now = this.#parts.clock.now();
     const at = lane.readyAt(now);
     if (at === undefined) {
@@ -210,6 +212,8 @@ export class Engine {
       return;
     }
     if (at > now) {
+      if (lane.waitsUntil !== undefined && lane.waitsUntil <= at) return;
+      lane.waitsUntil = at;
       this.#later.add(at, lane);
       this.#wakeAt(at);
       return;
@@ -242,14 +246,10 @@ export class Engine {
     if (!this.#isOpen || this.#recorder.isBehind) return;
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
-      if (this.#lanes.get(lane.installationId) === lane) this.#arrange(lane);
+      lane.waitsUntil = undefined;
+      this.#arrange(lane);
     }
-    const { deliveries } = this.#parts.store;
-    const endsAt = performance.now() + PASS_MS;
-    for (const standing of STANDINGS) {
-      while (this.#mayServe(standing) && performance.now() < endsAt)
-        deliveries.atOneMoment(() => this.#serveForAMoment(standing, now));
-    }
+    this.#parts.store.deliveries.atOneMoment(() => this.#servePass(now));
     // The product's own requests come in between.
     if (STANDINGS.some((standing) => this.#mayServe(standing))) this.#pump();
     this.#sleep();
@@ -259,14 +259,15 @@ export class Engine {
     return this.#ready[standing].length > 0 && this.#slots.mayTake(standing);
   }
 
-  /** The gate sees one state of things meanwhile, so it is over before a revocation elsewhere could be answered. */
-  #serveForAMoment(standing: Standing, now: number): void {
-    const endsAt = performance.now() + MOMENT_MS;
-    do {
-      const lane = this.#ready[standing].shift()!;
-      lane.queuedAs = undefined;
-      this.#serveLane(lane, now);
-    } while (this.#mayServe(standing) && performance.now() < endsAt);
+  #servePass(now: number): void {
+    const endsAt = performance.now() + PASS_MS;
+    for (const standing of STANDINGS) {
+      while (this.#mayServe(standing) && performance.now() < endsAt) {
+        const lane = this.#ready[standing].shift()!;
+        lane.queuedAs = undefined;
+        this.#serveLane(lane, now);
+      }
+    }
   }
 
   #serveLane(lane: Lane, now: number): void {
@@ -395,7 +396,7 @@ export class Engine {
   ): void {
     if (record.outcome === 'dropped') return;
     const changes: (Change | undefined)[] = [];
-    const hasAnsweredWell = record.outcome === 'delivered' || record.reason === 'gone';
+    const hasAnsweredWell = record.outcome === 'delivered' || MEANT.has(record.reason!);
     if (hasAnsweredWell) {
       const wasPaused = lane.state.pausedAt !== null;
       lane.hasAnswered = true;
@@ -545,6 +546,9 @@ export class Engine {
     for (const tell of this.#idle.splice(0)) tell();
   }
 }
+
+/** What an endpoint that works says on purpose. */
+const MEANT = new Set(['gone', 'aborted']);
 
 /** Too much was asked of it, as far as can be told. */
 function isOverload(status: number | null): boolean {

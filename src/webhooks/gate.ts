@@ -19,7 +19,7 @@ export type GateDecision =
   | { ok: false; reason: DropReason; message: string; refuses: Refused | undefined };
 
 /** What else that is owed to this installation could not pass either. */
-export type Refused = 'all' | { eventsUpTo: number; webhookId: string };
+export type Refused = 'all' | { eventsUpTo: number; webhookId: string; sparesNow?: boolean };
 
 export function decideGate(
   event: EventRow,
@@ -50,7 +50,7 @@ export function decideGate(
       ok: false,
       reason: 'before_installation',
       message: 'The event was published before this installation.',
-      refuses: { eventsUpTo: webhook.sinceSeq, webhookId },
+      refuses: { eventsUpTo: webhook.sinceSeq, webhookId, sparesNow: true },
     };
   }
   if (event.context !== installation.context) {

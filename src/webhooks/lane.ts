@@ -27,6 +27,8 @@ export class Lane {
   hasAnswered = false;
   /** Where the lane waits for its turn, if it does. */
   queuedAs: Standing | undefined;
+  /** When the timeline brings it up again. */
+  waitsUntil: number | undefined;
   isRefilling = false;
   /** What is owed is being ended in chunks. */
   isEnding = false;

@@ -19,6 +19,8 @@ interface Kept {
   /** What is needed to see all of it; undefined if nobody sees all. */
   scopesToSeeAll: string[] | undefined;
   bodies: Map<string, Body>;
+  /** In memory, roughly, in bytes. */
+  size: number;
 }
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -53,19 +55,20 @@ export class Payloads {
       event,
       scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),
       bodies: new Map(),
+      size: event.payload.length + ROW_BYTES,
     };
     if (!this.#kept.has(event.id)) {
       this.#order.push(event.id);
-      this.#bytes += sizeOf(event);
+      this.#kept.set(event.id, kept);
+      this.#bytes += kept.size;
     }
-    this.#kept.set(event.id, kept);
     while (this.#bytes > MOST_BYTES) this.#forgetOldest();
     return kept;
   }
 
   #forgetOldest(): void {
     const id = this.#order[this.#oldest++]!;
-    this.#bytes -= sizeOf(this.#kept.get(id)!.event);
+    this.#bytes -= this.#kept.get(id)!.size;
     this.#kept.delete(id);
     if (this.#oldest * 2 < this.#order.length) return;
     this.#order = this.#order.slice(this.#oldest);
@@ -105,7 +108,11 @@ export class Payloads {
         ? { bytes: this.#wrap(event, event.payload), withheld: [] }
         : this.#redacted(event, recipient);
     // One that only one is told of is not asked for again, most of the time.
-    if (kept && kept.bodies.size < MOST_BODIES) kept.bodies.set(recipient.scopesKey, body);
+    if (kept && kept.bodies.size < MOST_BODIES) {
+      kept.bodies.set(recipient.scopesKey, body);
+      kept.size += body.bytes.length;
+      this.#bytes += body.bytes.length;
+    }
     return body;
   }
 
@@ -126,8 +133,4 @@ const MOST_BODIES = 16;
 
 function parse({ payload }: EventRow): unknown {
   return JSON.parse(payload.toString('utf8'));
-}
-
-function sizeOf({ payload }: EventRow): number {
-  return 2 * payload.length + ROW_BYTES;
 }

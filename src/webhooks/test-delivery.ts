@@ -12,11 +12,12 @@ import { decideOutcome, type Outcome } from './outcome.ts';
 import type { KnownRecipient } from './recipients.ts';
 
 const ANSWER_BYTES = 64 * 1024;
+const SIGNATURES = ['webhook-signature', 'x-hub-signature', 'x-hub-signature-256'];
 
 export interface TestDelivery {
   method: 'POST';
   url: string;
-  /** Without the token, which whoever reads this could use. */
+  /** Without the token and the signatures, which whoever reads this could use. */
   headers: Record<string, string>;
   body: string;
   outcome: Pick<Outcome, 'status' | 'reason' | 'message' | 'responseExcerpt' | 'durationMs'>;
@@ -63,6 +64,7 @@ export async function sendTest(
   });
   if (answer.kind === 'withheld') return undefined;
   const { authorization: token, ...shown } = headers;
+  for (const name of SIGNATURES) if (name in shown) shown[name] = '…';
   const outcome = decideOutcome(answer, {
     secrets: [
       ...[secrets, previous].flatMap((known) => (known ? [known.shared, known.webhook] : [])),

@@ -22,11 +22,13 @@ import { refuseTooMany } from '../too-many.ts';
 const PATH = '/addon/v1/installation';
 const TESTS_PER_MINUTE = 10;
 const RECOVERIES_PER_MINUTE = 6;
+const ROTATIONS_PER_MINUTE = 6;
 
 export function addonRoutes(router: Router, parts: HostParts): void {
   const { clock, platform } = parts.settings;
   const tests = new RateLimit(TESTS_PER_MINUTE, clock);
   const recoveries = new RateLimit(RECOVERIES_PER_MINUTE, clock);
+  const rotations = new RateLimit(ROTATIONS_PER_MINUTE, clock);
 
   router.get(PATH, async (ctx) => {
     const { installation } = await callingAddon(ctx, parts);
@@ -68,6 +70,7 @@ export function addonRoutes(router: Router, parts: HostParts): void {
   // It names no installation: it is the caller's own.
   router.post(`${PATH}/rotate-secret`, async (ctx) => {
     const { id } = await itself(ctx, parts);
+    refuseTooMany(ctx, rotations, id);
     ctx.body = rotationView(await rotateSecret(id, parts));
   });
 }
