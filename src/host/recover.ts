@@ -14,7 +14,7 @@ export interface Recovered {
 }
 
 /**
- * @param since milliseconds since 1970; without it nothing is replayed
+ * @param since milliseconds since 1970; without it nothing is replayed, and while a replay to it runs no other is begun
  * @throws installation_not_found, installation_not_installed, installation_changing
  */
 export async function recover(
@@ -26,10 +26,9 @@ export async function recover(
   const { webhooksOn } = await withInstalled(id, parts, async (installation) => {
     const grant = await store.installations.findGrant(id);
     const webhooks = await store.installations.findWebhooks(id);
-    const all = webhooks.map((webhook) => ({ ...webhook, offSince: null }));
     const subscriptions =
       installation.state === 'enabled'
-        ? planSubscriptions(all, grant?.scopes ?? [], settings.platform)
+        ? planSubscriptions(webhooks, grant?.scopes ?? [], settings.platform)
         : [];
     return store.installations.recover(id, {
       at: settings.clock.now(),
@@ -42,6 +41,12 @@ export async function recover(
   const replay =
     since === undefined
       ? undefined
-      : await startReplay({ installationId: id, since, allowed }, parts);
+      : ((await runningReplay(id, parts)) ??
+        (await startReplay({ installationId: id, since, allowed }, parts)));
   return { webhooksOn, replay, delivery: await deliveryReport(id, parts) };
+}
+
+async function runningReplay(id: string, { store }: HostParts): Promise<ReplayRow | undefined> {
+  const running = await store.replays.running();
+  return running.find((row) => row.installationId === id && row.deliveryId === null);
 }

@@ -97,6 +97,26 @@ describe('a recovery', () => {
     await standing('well');
   });
 
+  it('begins no second replay while one to the same installation runs', async () => {
+    const { addon } = installed;
+    const before = new Date(Date.now() - 1_000).toISOString();
+    addon.respond = (_call, response) => {
+      response.writeHead(422, { 'webhook-delivery': 'abort-message' }).end();
+    };
+    for (let i = 0; i < 5; i++) await publish();
+    await until(async () => {
+      const { items } = (await running.operator('GET', '/deliveries?state=failed')).json;
+      return items.length === 5;
+    }, 'five failures');
+    const body = { installation: installed.installation.id, perSecond: 1 };
+    const { json: first } = await running.operator('POST', '/replays', body);
+    const { json } = await running.operator('POST', `${path}/recover`, { since: before });
+    expect(json.replay.id).to.equal(first.id);
+    await running.operator('DELETE', `/replays/${first.id}`);
+    const again = await running.operator('POST', `${path}/recover`, { since: before });
+    expect(again.json.replay.id).not.to.equal(first.id);
+  });
+
   it('switches on the webhooks that a 410 has switched off, and sends again what was lost', async () => {
     const { addon } = installed;
     const before = new Date(Date.now() - 1_000).toISOString();
