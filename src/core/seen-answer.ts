@@ -16,6 +16,13 @@ const EXCERPT_CHARACTERS = 1_000;
 /** As randomSecret writes them. */
 const RANDOM_SECRET = /(?<![\w-])[\w-]{43}(?![\w-])/g;
 
+/** @param isCut its end is missing: so may be the end of a secret, which is then taken away with what stands there. */
+export function blackened(text: string, secrets: string[], isCut: boolean): string {
+  const rest = secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text);
+  const longest = Math.max(0, ...secrets.map(({ length }) => length));
+  return isCut ? rest.slice(0, Math.max(0, rest.length - longest)) : rest;
+}
+
 /** @param secrets blacked out of the excerpt, as are those of which only the hash is known. */
 export function seenAnswer(
   answer: OutboundAnswer,
@@ -23,9 +30,8 @@ export function seenAnswer(
   secretHashes: Buffer[] = [],
 ): SeenAnswer {
   if (answer.kind === 'answer') {
-    let excerpt = answer.body.toString('utf8');
-    for (const secret of secrets) excerpt = excerpt.replaceAll(secret, '…');
-    excerpt = excerpt.replace(RANDOM_SECRET, (word) =>
+    const text = blackened(answer.body.toString('utf8'), secrets, answer.isTruncated);
+    const excerpt = text.replace(RANDOM_SECRET, (word) =>
       secretHashes.some((hash) => matchesHash(word, hash)) ? '…' : word,
     );
     return {

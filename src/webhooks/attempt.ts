@@ -79,13 +79,14 @@ export async function attempt(
     const { installation } = recipient;
     const now = clock.now();
     const number = delivery.attempts + 1;
+    const headers = headersOf(
+      { event, traceId, delivery, number, now, body, recipient, gate },
+      platform,
+    );
     const answer = await parts.outbound.send({
       method: 'POST',
       url: gate.webhook.url,
-      headers: headersOf(
-        { event, traceId, delivery, number, now, body, recipient, gate },
-        platform,
-      ),
+      headers,
       body: body.bytes,
       maxBytes: ANSWER_BYTES,
       mayStart: () => deliveries.isCurrent(installation.id, installation.epoch),
@@ -98,7 +99,10 @@ export async function attempt(
       (secrets) => secrets !== undefined,
     );
     const { silentUntil, ...outcome } = decideOutcome(answer, {
-      secrets: known.flatMap(({ shared, webhook }) => [shared, webhook]),
+      secrets: [
+        ...known.flatMap(({ shared, webhook }) => [shared, webhook]),
+        ...(headers.authorization ? [headers.authorization.slice('JWT '.length)] : []),
+      ],
       number,
       isProbe,
       now: clock.now(),

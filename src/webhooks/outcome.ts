@@ -1,6 +1,7 @@
 // What an answer means for a delivery: pure.
 import { retryAfterMs, retryDelayMs } from '../core/backoff.ts';
 import type { OutboundAnswer } from '../core/outbound.ts';
+import { blackened } from '../core/seen-answer.ts';
 import type { AttemptRecord } from '../store/rows.ts';
 
 export type Outcome = Pick<
@@ -73,9 +74,11 @@ export function decideOutcome(
 /** What an operator sees of an answer: short, and without our secrets in it. */
 function excerptOf(body: Buffer, secrets: string[]): string {
   if (body.length === 0) return '';
-  let text = body.subarray(0, 8 * EXCERPT_CHARACTERS).toString('utf8');
-  for (const secret of secrets) text = text.replaceAll(secret, '…');
-  return text.slice(0, EXCERPT_CHARACTERS);
+  const read = body.subarray(0, 8 * EXCERPT_CHARACTERS);
+  return blackened(read.toString('utf8'), secrets, read.length < body.length).slice(
+    0,
+    EXCERPT_CHARACTERS,
+  );
 }
 
 function failureOf(answer: Exclude<OutboundAnswer, { kind: 'withheld' }>): {
