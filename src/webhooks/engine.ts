@@ -5,7 +5,13 @@ import type { Logger } from '../core/log.ts';
 import type { Outbound } from '../core/outbound.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
-import type { EventRow, LaneState, LifecycleCall, OwedDelivery } from '../store/rows.ts';
+import type {
+  AttemptRecord,
+  EventRow,
+  LaneState,
+  LifecycleCall,
+  OwedDelivery,
+} from '../store/rows.ts';
 import type { Store, Unsendable } from '../store/store.ts';
 import { type Attempted, type AttemptParts, attempt, EXPIRED, type Refusal } from './attempt.ts';
 import { Endpoint } from './endpoint.ts';
@@ -42,6 +48,8 @@ const EVENTS_PER_PASS = 256;
 /** How long a delivery is owed. */
 export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 const RETRY_MS = 1_000;
+/** Kept though nothing is under way to them. */
+const MOST_ENDPOINTS = 1_000;
 /** How long the event loop is kept at most. */
 const PASS_MS = 2;
 const LONGEST_SLEEP_MS = 60_000;
@@ -249,9 +257,10 @@ export class Engine {
       lane.waitsUntil = undefined;
       this.#arrange(lane);
     }
-    this.#parts.store.deliveries.atOneMoment(() => this.#servePass(now));
+    const mayServeAny = () => STANDINGS.some((standing) => this.#mayServe(standing));
+    if (mayServeAny()) this.#parts.store.deliveries.atOneMoment(() => this.#servePass(now));
     // The product's own requests come in between.
-    if (STANDINGS.some((standing) => this.#mayServe(standing))) this.#pump();
+    if (mayServeAny()) this.#pump();
     this.#sleep();
   }
 
@@ -381,10 +390,9 @@ export class Engine {
       this.#crowded.delete(endpoint);
       for (const lane of waiting) this.#arrange(lane);
     }
-    if (endpoint.isIdle && !this.#crowded.has(endpoint)) {
-      // Lanes that still point at it go on with it; new ones begin anew.
-      if (this.#endpoints.size > 1_000) this.#endpoints.delete(endpoint.origin);
-    }
+    const isMissed = !endpoint.isIdle || this.#crowded.has(endpoint);
+    // Lanes that still point at it go on with it; new ones begin anew.
+    if (!isMissed && this.#endpoints.size > MOST_ENDPOINTS) this.#endpoints.delete(endpoint.origin);
   }
 
   /** What an answer says about the endpoint. */
@@ -498,14 +506,7 @@ export class Engine {
     }
   }
 
-  #recorded(
-    attempts: {
-      delivery: OwedDelivery;
-      nextDueAt: number | null;
-      isProbe?: boolean;
-      outcome: string;
-    }[],
-  ): void {
+  #recorded(attempts: Pick<AttemptRecord, 'delivery' | 'nextDueAt' | 'outcome'>[]): void {
     for (const { delivery, nextDueAt, outcome } of attempts) {
       const lane = this.#laneOf(delivery.installationId);
       lane.release(delivery.id);

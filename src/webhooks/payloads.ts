@@ -48,22 +48,20 @@ export class Payloads {
   }
 
   /** Just published: it need not be read and parsed again. @param payload as it was stored. */
-  remember(event: EventRow, payload: unknown): Kept | undefined {
+  remember(event: EventRow, payload: unknown): void {
     const eventType = this.#platform.events.get(event.type);
-    if (!eventType || event.payload.length > MOST_BYTES / 16) return undefined;
-    const kept = {
+    if (!eventType || event.payload.length > MOST_BYTES / 16) return;
+    if (this.#kept.has(event.id)) return;
+    const kept: Kept = {
       event,
       scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),
       bodies: new Map(),
       size: event.payload.length + ROW_BYTES,
     };
-    if (!this.#kept.has(event.id)) {
-      this.#order.push(event.id);
-      this.#kept.set(event.id, kept);
-      this.#bytes += kept.size;
-    }
+    this.#order.push(event.id);
+    this.#kept.set(event.id, kept);
+    this.#bytes += kept.size;
     while (this.#bytes > MOST_BYTES) this.#forgetOldest();
-    return kept;
   }
 
   #forgetOldest(): void {

@@ -1,4 +1,5 @@
 // /operator/v1/consumers · /grants · /users/{id}/deactivate
+
 import type Router from '@koa/router';
 import { isoTime } from '../../core/clock.ts';
 import { MortiseError } from '../../core/errors.ts';
@@ -19,10 +20,10 @@ import {
   optionalString,
   optionalStrings,
   optionalStringsOrNull,
-  pageLimit,
   refuseOthers,
   requiredStrings,
 } from '../fields.ts';
+import { listPage } from '../list-page.ts';
 import { time } from './views.ts';
 
 export function consumerRoutes(router: Router, parts: HostParts): void {
@@ -67,16 +68,7 @@ export function consumerRoutes(router: Router, parts: HostParts): void {
   });
 
   router.get('/consumers', async (ctx) => {
-    const limit = pageLimit(ctx.query);
-    const rows = await parts.store.consumers.list({
-      after: optionalString(ctx.query, 'after'),
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    ctx.body = {
-      items: page.map(consumerView),
-      next: rows.length > limit ? page.at(-1)!.id : null,
-    };
+    ctx.body = await listPage(ctx.query, (page) => parts.store.consumers.list(page), consumerView);
   });
 
   router.get('/consumers/:id', async (ctx) => {
@@ -130,14 +122,10 @@ export function consumerRoutes(router: Router, parts: HostParts): void {
 
 export function grantRoutes(router: Router, parts: HostParts): void {
   router.get('/grants', async (ctx) => {
-    const limit = pageLimit(ctx.query);
-    const rows = await parts.store.grants.list({
-      userId: optionalString(ctx.query, 'user'),
-      after: optionalString(ctx.query, 'after'),
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    ctx.body = { items: page.map(grantView), next: rows.length > limit ? page.at(-1)!.id : null };
+    const userId = optionalString(ctx.query, 'user');
+    const read = (page: { after?: string; limit: number }) =>
+      parts.store.grants.list({ userId, ...page });
+    ctx.body = await listPage(ctx.query, read, grantView);
   });
   router.delete('/grants/:id', async (ctx) => {
     await endGrant(ctx.params.id!, parts);

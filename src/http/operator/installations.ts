@@ -1,4 +1,5 @@
 // GET, POST /operator/v1/installations · GET, PATCH, DELETE /operator/v1/installations/{id} · POST …/{id}/rotate-secret
+
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { changeInstallation } from '../../host/change-installation.ts';
@@ -14,9 +15,9 @@ import {
   optionalString,
   optionalStrings,
   optionalStringsOrNull,
-  pageLimit,
   refuseOthers,
 } from '../fields.ts';
+import { listPage } from '../list-page.ts';
 import { exchangeView, installationView, rotationView } from './views.ts';
 
 export function installationRoutes(router: Router, parts: HostParts): void {
@@ -51,20 +52,15 @@ export function installationRoutes(router: Router, parts: HostParts): void {
   });
 
   router.get('/installations', async (ctx) => {
-    const limit = pageLimit(ctx.query);
     const state = optionalOneOf(ctx.query, 'state', [
       'pending',
       'enabled',
       'disabled',
       'uninstalled',
     ]);
-    const after = optionalString(ctx.query, 'after');
-    const rows = await parts.store.installations.list({ state, after, limit: limit + 1 });
-    const page = rows.slice(0, limit);
-    ctx.body = {
-      items: await Promise.all(page.map((row) => installationView(row, parts))),
-      next: rows.length > limit ? page.at(-1)!.id : null,
-    };
+    const read = (page: { after?: string; limit: number }) =>
+      parts.store.installations.list({ state, ...page });
+    ctx.body = await listPage(ctx.query, read, (row) => installationView(row, parts));
   });
 
   router.get('/installations/:id', async (ctx) => {

@@ -1,4 +1,5 @@
 // POST /operator/v1/deliveries/{id}/replay · GET, POST /operator/v1/replays · GET, DELETE /operator/v1/replays/{id}
+
 import type Router from '@koa/router';
 import { isoTime } from '../../core/clock.ts';
 import type { HostParts } from '../../host/parts.ts';
@@ -19,9 +20,9 @@ import {
   optionalString,
   optionalTime,
   optionalWholeNumber,
-  pageLimit,
   refuseOthers,
 } from '../fields.ts';
+import { listPage } from '../list-page.ts';
 import { time } from './views.ts';
 
 export const ALLOWED = ['then-and-now', 'now'] as const;
@@ -67,14 +68,7 @@ export function replayRoutes(router: Router, parts: HostParts): void {
   });
 
   router.get('/replays', async (ctx) => {
-    const limit = pageLimit(ctx.query);
-    const after = optionalString(ctx.query, 'after');
-    const rows = await parts.store.replays.list({ after, limit: limit + 1 });
-    const page = rows.slice(0, limit);
-    ctx.body = {
-      items: page.map(replayView),
-      next: rows.length > limit ? page.at(-1)!.id : null,
-    };
+    ctx.body = await listPage(ctx.query, (page) => parts.store.replays.list(page), replayView);
   });
 
   router.get('/replays/:id', async (ctx) => {

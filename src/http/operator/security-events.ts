@@ -1,24 +1,19 @@
 // GET /operator/v1/security-events?client= · GET /operator/v1/security-events/{id}
+
 import type Router from '@koa/router';
 import { isoTime } from '../../core/clock.ts';
 import type { HostParts } from '../../host/parts.ts';
 import type { SecurityEvent } from '../../store/oauth-rows.ts';
-import { optionalString, pageLimit } from '../fields.ts';
+import { optionalString } from '../fields.ts';
+import { listPage } from '../list-page.ts';
 import { notFound } from '../problem.ts';
 
 export function securityEventRoutes(router: Router, parts: HostParts): void {
   router.get('/security-events', async (ctx) => {
-    const limit = pageLimit(ctx.query);
-    const rows = await parts.store.securityEvents.list({
-      clientId: optionalString(ctx.query, 'client'),
-      after: optionalString(ctx.query, 'after'),
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    ctx.body = {
-      items: page.map(securityEventView),
-      next: rows.length > limit ? page.at(-1)!.id : null,
-    };
+    const clientId = optionalString(ctx.query, 'client');
+    const read = (page: { after?: string; limit: number }) =>
+      parts.store.securityEvents.list({ clientId, ...page });
+    ctx.body = await listPage(ctx.query, read, securityEventView);
   });
 
   router.get('/security-events/:id', async (ctx) => {
