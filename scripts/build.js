@@ -4,4 +4,7 @@ import { cpSync, rmSync } from 'node:fs';
 
 rmSync('dist', { recursive: true, force: true });
 execFileSync('npx', ['tsc', '--project', 'tsconfig.build.json'], { stdio: 'inherit' });
-cpSync('src/store/sqlite/migrations', 'dist/store/sqlite/migrations', { recursive: true });
+for (const store of ['sqlite', 'postgres']) {
+  const folder = `store/${store}/migrations`;
+  cpSync(`src/${folder}`, `dist/${folder}`, { recursive: true });
+}

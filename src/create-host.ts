@@ -15,7 +15,7 @@ import { createRoutes } from './http/app.ts';
 import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
-import { openSqlite } from './store/sqlite/open.ts';
+import { openStore } from './store/open-store.ts';
 
 /** The host side of an add-on ecosystem, inside a product. */
 export interface Host {
@@ -46,7 +46,7 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
   const metrics = new Metrics();
-  const store = openSqlite(settings.databasePath, metrics);
+  const store = openStore(settings.database, metrics);
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {

@@ -13,11 +13,15 @@ import type { OidcClient } from '../oauth/oidc.ts';
 import { compilePlatform } from '../platform/compile.ts';
 import type { PlatformDefinition } from '../platform/definition.ts';
 import type { Platform } from '../platform/platform.ts';
+import { isPostgresUrl } from '../store/open-store.ts';
 
 export interface HostOptions {
   /** The platform definition: a path to its JSON file, or the object itself. */
   platform: string | PlatformDefinition;
-  /** `sqlite:PATH`, a path, or `:memory:`. */
+  /**
+   * `sqlite:PATH`, a path, or `:memory:`; or `postgres://user:password@host/database`, whose tables are in the schema
+   * `mortise`.
+   */
   database: string;
   /** The origin add-ons and clients reach the host at, without a path: `https://code.example`. */
   baseUrl: string;
@@ -104,7 +108,8 @@ export interface Directory {
 
 export interface HostSettings {
   platform: Platform;
-  databasePath: string;
+  /** A `postgres://…` URL, the path of an SQLite file, or `:memory:`. */
+  database: string;
   baseUrl: string;
   operatorToken: string | undefined;
   metricsToken: string | undefined;
@@ -130,15 +135,15 @@ export interface HostSettings {
 /** @throws option_missing, option_invalid, platform_invalid */
 export function readOptions(options: HostOptions): HostSettings {
   const isDev = options.dev ?? false;
-  const databasePath = readDatabase(options.database);
+  const database = readDatabase(options.database);
   const isOpen = isDev && options.currentUser === undefined && options.signIn === undefined;
   return {
     platform: readPlatform(options.platform),
-    databasePath,
+    database,
     baseUrl: readBaseUrl(options.baseUrl, isDev),
     operatorToken: options.operatorToken,
     metricsToken: options.metricsToken || undefined,
-    secretKey: options.secretKey ?? temporaryKey(isDev, databasePath),
+    secretKey: options.secretKey ?? temporaryKey(isDev, database),
     previousSecretKeys: options.previousSecretKeys ?? [],
     policy: readPolicy(options, isDev),
     principal: options.principal ?? defaultPrincipal,
@@ -179,14 +184,30 @@ function readPlatform(platform: HostOptions['platform']): Platform {
 
 function readDatabase(database: string): string {
   if (!database)
-    throw missing('database', 'where to keep everything', 'Set MORTISE_DATABASE_URL=sqlite:PATH.');
-  const [, scheme, path = ''] = /^(?:(sqlite|postgres|postgresql):)?(.*)$/s.exec(database)!;
-  if (scheme?.startsWith('postgres')) {
-    throw invalid('database', 'PostgreSQL is not supported yet.', 'Use sqlite:PATH.');
-  }
+    throw missing(
+      'database',
+      'where to keep everything',
+      'Set MORTISE_DATABASE_URL=sqlite:PATH or postgres://user:password@host/database.',
+    );
+  if (isPostgresUrl(database)) return readPostgresUrl(database);
+  const path = database.replace(/^sqlite:/, '');
   if (path === '')
     throw invalid('database', `"${database}" names no file.`, 'Write it like sqlite:./mortise.db');
   return path.replace(/^\/\/(?=\/|\.)/, '');
+}
+
+/** It holds a password, so it is not repeated. */
+function readPostgresUrl(text: string): string {
+  const example = 'Write it like postgres://user:password@host:5432/database.';
+  if (!URL.canParse(text))
+    throw invalid(
+      'database',
+      'The postgres URL is not a URL.',
+      `${example} Percent-encode special characters.`,
+    );
+  if (new URL(text).pathname.length < 2)
+    throw invalid('database', 'The postgres URL names no database.', example);
+  return text;
 }
 
 function readBaseUrl(text: string, isDev: boolean): string {
@@ -287,8 +308,8 @@ function readClaim(text: string): { name: string; value: string } {
   );
 }
 
-function temporaryKey(isDev: boolean, databasePath: string): string {
-  if (isDev && databasePath === ':memory:')
+function temporaryKey(isDev: boolean, database: string): string {
+  if (isDev && database === ':memory:')
     return Buffer.from(randomSecret(), 'base64url').toString('base64');
   throw missing(
     'secretKey',

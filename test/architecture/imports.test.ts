@@ -44,14 +44,15 @@ describe('imports in src', () => {
     expect(wrong).to.deep.equal([]);
   });
 
-  it('reach SQLite from create-host.ts only', () => {
-    const reaching = files.filter(
-      (file) =>
-        !file.startsWith('store/sqlite/') &&
-        importsOf(file).some((name) => name.startsWith('store/sqlite/')),
-    );
-    expect(reaching).to.deep.equal(['create-host.ts']);
-  });
+  for (const folder of ['store/sqlite/', 'store/postgres/']) {
+    it(`reach ${folder} from open-store.ts only`, () => {
+      const reaching = files.filter(
+        (file) =>
+          !file.startsWith(folder) && importsOf(file).some((name) => name.startsWith(folder)),
+      );
+      expect(reaching).to.deep.equal(['store/open-store.ts']);
+    });
+  }
 
   it('form no cycle between files', () => {
     const graph = new Map(files.map((file) => [file, importsOf(file)]));

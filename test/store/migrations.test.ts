@@ -6,11 +6,12 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { type Migration, migrate, readMigrations } from '../../src/store/sqlite/migrate.ts';
+import { type Migration, readMigrations } from '../../src/store/migrations.ts';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
-const migrations = readMigrations();
+const migrations = readMigrations(new URL('../../src/store/sqlite/migrations/', import.meta.url));
 const latest = migrations.length;
 
 /** Those before the one of this name. */

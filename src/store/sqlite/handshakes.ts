@@ -1,6 +1,6 @@
 // The install handshake's three transactions. The HTTP call stands between them, never inside one.
 import type { Database } from 'better-sqlite3';
-import { MortiseError } from '../../core/errors.ts';
+import { handshakeOver, otherOriginOf, rotationOver } from '../handshake-rules.ts';
 import type { HandshakeProposal, InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
@@ -127,13 +127,9 @@ export function handshakeOperations(
     return undefined;
   }
 
-  /** Another origin that uses this add-on's key, or is about to. */
-  function otherOrigin(proposal: HandshakeProposal): string | undefined {
-    const { origin } = new URL(proposal.baseUrl);
-    return usersOfKey
-      .all({ addonKey: proposal.addonKey, at: proposal.at })
-      .map(({ baseUrl }) => new URL(baseUrl).origin)
-      .find((other) => other !== origin);
+  /** Where this add-on's key is in use, or about to be. */
+  function usedAt({ addonKey, at }: HandshakeProposal): string[] {
+    return usersOfKey.all({ addonKey, at }).map(({ baseUrl }) => baseUrl);
   }
 
   return {
@@ -142,7 +138,9 @@ export function handshakeOperations(
         const known = findByAddon.get(proposal.addonKey, proposal.context);
         const before = known && find.get(known.id)!;
         if ((before?.epoch ?? null) !== proposal.expectedEpoch) return undefined;
-        const takenBy = proposal.acceptNewOrigin ? undefined : otherOrigin(proposal);
+        const takenBy = proposal.acceptNewOrigin
+          ? undefined
+          : otherOriginOf(proposal.baseUrl, usedAt(proposal));
         if (takenBy !== undefined) return { takenBy };
         if (before) {
           if (before.callHeldUntil !== null && before.callHeldUntil > proposal.at) return undefined;
@@ -236,24 +234,4 @@ export function handshakeOperations(
       });
     },
   };
-}
-
-function handshakeOver(): MortiseError {
-  return new MortiseError({
-    code: 'install_cancelled',
-    status: 409,
-    message:
-      'The installation was cancelled, or took too long, while the add-on was being called; nothing was installed.',
-    hint: 'Install it again.',
-  });
-}
-
-function rotationOver(): MortiseError {
-  return new MortiseError({
-    code: 'rotation_cancelled',
-    status: 409,
-    message:
-      'The installation was changed, or the call took too long, while the add-on was told its new secrets; the old ones stay in force.',
-    hint: 'Rotate again: the add-on is told the same new secrets.',
-  });
 }

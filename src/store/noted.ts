@@ -1,5 +1,5 @@
 // Uses are written down at most once a minute. What this process has written is remembered, so that every other call of
-// that minute touches no file; the statements have the same condition, for the other processes' sake.
+// that minute asks no database; the statements have the same condition, for the other processes' sake.
 
 export const NOTED_EVERY_MS = 60_000;
 const REMEMBERED = 10_000;

@@ -1,0 +1,19 @@
+// Which store a database address means; nothing else asks.
+import { openPostgres } from './postgres/open.ts';
+import { openSqlite } from './sqlite/open.ts';
+import type { Store, StoreObserver } from './store.ts';
+
+/**
+ * @param database `postgres://…`, the path of an SQLite file, or `:memory:`. PostgreSQL is connected to on first use, and
+ *   every call says what is wrong as long as that fails; a file is opened here.
+ * @throws database_unusable, database_newer
+ */
+export function openStore(database: string, observer?: StoreObserver): Store {
+  return isPostgresUrl(database)
+    ? openPostgres(database, observer)
+    : openSqlite(database, observer);
+}
+
+export function isPostgresUrl(database: string): boolean {
+  return /^postgres(ql)?:/.test(database);
+}

