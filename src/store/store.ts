@@ -333,7 +333,8 @@ export interface GrantStore {
   noteUse(id: string, at: number, from: string): Promise<void>;
   /**
    * The grant under which an installation acts as a user: made on first use, never wider than the installation's own,
-   * and ended with it. Undefined for a user who is deactivated, or has taken it back since the add-on was installed.
+   * and ended with it. Undefined for a user who is deactivated, or has taken it back since the add-on was installed; and
+   * if the installation's own has ended since it was read.
    */
   actAs(own: GrantRow, userId: string, newId: string, at: number): Promise<GrantRow | undefined>;
   /** Ends every grant of a user, which each client is owed word of, and refuses new ones. */

@@ -1037,6 +1037,43 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         await store.grants.deactivateUser('alice', T);
         expect(await store.grants.actAs(own, 'alice', newId(), T)).to.equal(undefined);
       });
+
+      it('to act as a user is not made from a grant that was replaced meanwhile', async () => {
+        const { id } = await install({ scopes: ['repository', 'issue'] });
+        const own = (await store.installations.findGrant(id))!;
+        const narrower = { id: newId(), scopes: ['issue'], resources: null };
+        await store.installations.setGrant(id, narrower, { at: T, subscriptions: [] });
+        expect(await store.grants.actAs(own, 'alice', newId(), T)).to.equal(undefined);
+        const now = (await store.installations.findGrant(id))!;
+        const acting = await store.grants.actAs(now, 'alice', newId(), T);
+        expect(acting).to.deep.include({ kind: 'act_as_user', userId: 'alice', scopes: ['issue'] });
+        expect(
+          (await store.grants.list({ userId: 'alice', limit: 9 })).map((g) => g.id),
+        ).to.deep.equal([acting!.id]);
+      });
+
+      it('of an add-on owes it word too, if its descriptor has an address, and shows its name', async () => {
+        const told =
+          '{"name":"Told \\u0000 by \\ud800","lifecycle":{"authorizationRevoked":"/revoked"}}';
+        for (const [addonKey, descriptor, isTold] of [
+          ['told', told, true],
+          ['untold', '{"name":"Untold"}', false],
+        ] as const) {
+          const { id } = await install({
+            addonKey,
+            descriptor,
+            baseUrl: `https://${addonKey}.example`,
+          });
+          const own = (await store.installations.findGrant(id))!;
+          const acting = (await store.grants.actAs(own, `user of ${addonKey}`, newId(), T))!;
+          expect((await store.grants.find(acting.id))!.consumerName).to.match(
+            isTold ? /^Told/ : /^Untold$/,
+          );
+          expect(await store.grants.end(acting.id, T, 'revoked_by_user')).to.equal(true);
+          const due = await store.securityEvents.due(T, 10);
+          expect(due.some((event) => event.id === acting.id)).to.equal(isTold);
+        }
+      });
     });
 
     describe('an access token', () => {
@@ -1083,6 +1120,212 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
     });
 
     // Seen red: without the conditions in the statements, which a restart leaves alone with it.
+    describe('a consent', () => {
+      const idHash = sha256('consent');
+      const sessionHash = sha256('session');
+      const consent = (own = {}) => ({
+        idHash,
+        clientId: 'c',
+        userId: 'alice',
+        sessionHash,
+        request: '{}',
+        createdAt: T,
+        expiresAt: T + 100,
+        ...own,
+      });
+
+      it('is taken once, by its user, in its session, in its time', async () => {
+        await store.consents.open(consent());
+        const take = (user: string, session: Buffer, now: number) =>
+          store.consents.take(idHash, user, session, now);
+        expect(await take('bob', sessionHash, T)).to.equal(undefined);
+        expect(await take('alice', sha256('another'), T)).to.equal(undefined);
+        expect(await take('alice', sessionHash, T + 100)).to.equal(undefined);
+        expect(await store.consents.find(idHash, T + 99)).to.deep.equal(consent());
+        expect(await store.consents.find(idHash, T + 100)).to.equal(undefined);
+        expect(await take('alice', sessionHash, T + 99)).to.deep.equal(consent());
+        expect(await take('alice', sessionHash, T + 99)).to.equal(undefined);
+        expect(await store.consents.find(idHash, T + 99)).to.equal(undefined);
+      });
+
+      it('is let go of by later ones when its time is over', async () => {
+        await store.consents.open(consent());
+        await store.consents.open(consent({ idHash: sha256('later'), createdAt: T + 101 }));
+        expect(await store.consents.find(idHash, T)).to.equal(undefined);
+      });
+    });
+
+    describe('a session', () => {
+      const session = (own = {}) => ({
+        idHash: sha256('browser'),
+        userId: 'alice',
+        userName: 'Alice',
+        isOperator: true,
+        issuer: null,
+        createdAt: T,
+        expiresAt: T + 100,
+        ...own,
+      });
+
+      it('is found until it ends, or its time is over, or its user is deactivated', async () => {
+        const [ended, stays] = [sha256('ended'), sha256('stays')];
+        await store.sessions.open(session());
+        await store.sessions.open(
+          session({ idHash: ended, isOperator: false, issuer: 'https://id.example' }),
+        );
+        await store.sessions.open(session({ idHash: stays, userId: 'bob' }));
+        expect(await store.sessions.find(sha256('browser'), T)).to.deep.equal(session());
+        expect(await store.sessions.find(ended, T)).to.include({
+          isOperator: false,
+          issuer: 'https://id.example',
+        });
+        expect(await store.sessions.find(sha256('browser'), T + 100)).to.equal(undefined);
+        await store.sessions.end(ended);
+        expect(await store.sessions.find(ended, T)).to.equal(undefined);
+        await store.grants.deactivateUser('alice', T);
+        expect(await store.sessions.find(sha256('browser'), T)).to.equal(undefined);
+        expect(await store.sessions.find(stays, T)).not.to.equal(undefined);
+      });
+
+      it('begins with a sign-in, the last of its browser, taken once in its time', async () => {
+        const signIn = (state: string) => ({
+          sessionHash: sha256('browser'),
+          stateHash: sha256(state),
+          sealed: `sealed ${state}`,
+          returnTo: '/account',
+          expiresAt: T + 100,
+        });
+        const take = (state: string, now = T) =>
+          store.sessions.takeSignIn(sha256('browser'), sha256(state), now);
+        await store.sessions.beginSignIn(signIn('first'), T);
+        await store.sessions.beginSignIn(signIn('second'), T);
+        expect(await take('first')).to.equal(undefined);
+        expect(await take('second', T + 100)).to.equal(undefined);
+        expect(await take('second')).to.deep.equal(signIn('second'));
+        expect(await take('second')).to.equal(undefined);
+      });
+    });
+
+    describe('a consumer', () => {
+      const consumer = (own = {}) => ({
+        id: newId(),
+        name: 'Consumer',
+        redirectUris: ['https://client.example/callback'],
+        eventsUri: null,
+        scopes: ['repository'] as string[] | null,
+        isPublic: false,
+        ownerContext: 'acme',
+        ownerUser: null as string | null,
+        secretHash: sha256('secret'),
+        oauth1Secret: 'sealed' as string | null,
+        ownGrantId: newId(),
+        createdAt: T,
+        ...own,
+      });
+
+      it('is kept as it is given, with the grant under which it acts for its owner', async () => {
+        for (const scopes of [['repository'], [], null]) {
+          const given = consumer({ scopes });
+          const { secretHash, oauth1Secret: _, ownGrantId, ...kept } = given;
+          const created = await store.consumers.create(given);
+          expect(created).to.deep.equal({ ...kept, isOauth1: true, updatedAt: null });
+          expect(await store.consumers.find(given.id)).to.deep.equal(created);
+          const client = await store.clients.find(given.id);
+          expect(client).to.deep.include({ kind: 'consumer', secretHash, previous: null, scopes });
+          expect(client).to.deep.include({ isPublic: false, isEnabled: true, handshake: null });
+          const own = await store.grants.findOwn(given.id);
+          expect(own).to.deep.include({ id: ownGrantId, context: 'acme', scopes: scopes ?? [] });
+          expect((await store.grants.find(ownGrantId))!.isGrandfathered).to.equal(scopes === null);
+        }
+      });
+
+      it('is listed newest first, in pages, each once, for all or for its owner', async () => {
+        const ids: string[] = [];
+        for (const ownerUser of ['alice', null, 'alice', 'alice']) {
+          ids.unshift((await store.consumers.create(consumer({ ownerUser, createdAt: T }))).id);
+        }
+        const list = (query: { ownerUser?: string; after?: string }, limit = 2) =>
+          store.consumers.list({ ...query, limit }).then((rows) => rows.map(({ id }) => id));
+        expect(await list({})).to.deep.equal(ids.slice(0, 2));
+        expect(await list({ after: ids[1] })).to.deep.equal(ids.slice(2));
+        expect(await list({ ownerUser: 'alice' }, 9)).to.deep.equal([ids[0], ids[1], ids[3]]);
+      });
+
+      it('that changes keeps what is not said; other scopes mean another grant', async () => {
+        const given = consumer({ ownerUser: 'alice' });
+        await store.consumers.create(given);
+        const renamed = await store.consumers.change(
+          given.id,
+          { name: 'New', ownGrantId: newId() },
+          T + 1,
+        );
+        expect(renamed).to.deep.include({
+          name: 'New',
+          scopes: ['repository'],
+          updatedAt: T + 1,
+          isOauth1: true,
+        });
+        expect((await store.grants.findOwn(given.id))!.id).to.equal(given.ownGrantId);
+        const ownGrantId = newId();
+        const change = {
+          scopes: ['issue'],
+          eventsUri: 'https://c.example/e',
+          closesOauth1: true,
+          ownGrantId,
+        };
+        const changed = await store.consumers.change(given.id, change, T + 2);
+        expect(changed).to.deep.include({
+          name: 'New',
+          scopes: ['issue'],
+          eventsUri: 'https://c.example/e',
+        });
+        expect(changed!.isOauth1).to.equal(false);
+        expect(await store.grants.findOwn(given.id)).to.deep.include({
+          id: ownGrantId,
+          scopes: ['issue'],
+        });
+        expect(await store.grants.find(given.ownGrantId)).to.equal(undefined);
+        expect(await store.consumers.change(newId(), { ownGrantId }, T)).to.equal(undefined);
+      });
+
+      it('keeps the old secret beside the new one until its time is over, a public one has none', async () => {
+        const given = consumer();
+        await store.consumers.create(given);
+        const secret = { hash: sha256('new'), oauth1: 'sealed anew' };
+        expect(await store.consumers.rotateSecret(given.id, secret, T, T + 100)).to.equal(true);
+        expect(await store.clients.find(given.id)).to.deep.include({
+          secretHash: secret.hash,
+          previous: { secretHash: given.secretHash, until: T + 100 },
+        });
+        await store.installations.forgetPreviousSecrets(T + 99);
+        expect((await store.clients.find(given.id))!.previous).not.to.equal(null);
+        await store.installations.forgetPreviousSecrets(T + 100);
+        expect((await store.clients.find(given.id))!.previous).to.equal(null);
+        const open = consumer({
+          isPublic: true,
+          secretHash: null,
+          oauth1Secret: null,
+          ownGrantId: undefined,
+        });
+        await store.consumers.create(open);
+        expect(await store.consumers.rotateSecret(open.id, secret, T, T + 100)).to.equal(false);
+      });
+
+      it('that is removed is gone, with every grant to it, and its client cannot be used', async () => {
+        const given = consumer();
+        await store.consumers.create(given);
+        expect(await store.consumers.remove(given.id, T)).to.equal(true);
+        expect(await store.consumers.remove(given.id, T)).to.equal(false);
+        expect(await store.consumers.find(given.id)).to.equal(undefined);
+        expect(await store.consumers.list({ limit: 9 })).to.deep.equal([]);
+        expect(await store.grants.find(given.ownGrantId)).to.equal(undefined);
+        expect(await store.clients.find(given.id)).to.deep.include({
+          isEnabled: false,
+          secretHash: null,
+        });
+      });
+    });
+
     describe('a use', () => {
       const minute = 60 * SECOND;
 

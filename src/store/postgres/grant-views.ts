@@ -19,17 +19,13 @@ import { lockUser } from './locks.ts';
 import type { Queries } from './queries.ts';
 import { oweAllOfUser, oweSecurityEvent } from './security-events.ts';
 
-interface RawView extends Omit<GrantView, 'scopes' | 'resources' | 'consumerName'> {
-  name: string;
-  addonKey: string | null;
-  descriptorName: string | null;
+interface RawView extends Omit<GrantView, 'scopes' | 'resources'> {
   scopes: string;
   resources: string | null;
 }
 
-// JSON may hold U+0000 as an escape, which cannot be read as text: such a name is as good as none.
-const SELECT = raw(`SELECT g.id, g.client_id AS "clientId", c.name, i.addon_key AS "addonKey",
-    CASE WHEN strpos(i.descriptor, '\\u0000') = 0 THEN i.descriptor::json ->> 'name' END AS "descriptorName",
+const SELECT = raw(`SELECT g.id, g.client_id AS "clientId",
+    COALESCE(i.addon_name, NULLIF(c.name, ''), i.addon_key, g.client_id) AS "consumerName",
     (c.kind = 'consumer' AND c.scopes IS NULL) AS "isGrandfathered",
     g.user_id AS "userId", g.installation_id AS "installationId", g.kind, g.context, g.scopes, g.resources, g.since,
     g.last_used_at AS "lastUsedAt", g.last_used_from AS "lastUsedFrom"
@@ -76,6 +72,8 @@ export function grantStore(db: Database): GrantStore {
           sql`SELECT 1 FROM mortise.installations WHERE id = ${own.installationId} FOR SHARE`,
         );
         await lockUser(tx, userId);
+        // What it was read from may have been replaced since.
+        if ((await findGrant(tx, own.id))?.until !== null) return undefined;
         if ((await isDeactivated(tx, userId)) || (await isTakenBack(tx, own.clientId, userId)))
           return undefined;
         const existing = await findGrantActingAs(tx, own.clientId, userId);
@@ -127,12 +125,5 @@ async function isTakenBack(tx: Queries, clientId: string, userId: string): Promi
 }
 
 function read(row: RawView | undefined): GrantView | undefined {
-  if (!row) return undefined;
-  const { name, addonKey, descriptorName, ...view } = row;
-  return {
-    ...view,
-    consumerName: descriptorName ?? (name || (addonKey ?? view.clientId)),
-    scopes: JSON.parse(row.scopes),
-    resources: readList(row.resources),
-  };
+  return row && { ...row, scopes: JSON.parse(row.scopes), resources: readList(row.resources) };
 }

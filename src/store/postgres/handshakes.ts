@@ -5,6 +5,7 @@ import type { HandshakeProposal, InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { lockFanOut } from './fan-out-lock.ts';
+import { withoutNul } from './free-text.ts';
 import {
   endGrant,
   endGrantsActingAs,
@@ -235,6 +236,7 @@ async function replaceGrant(
 }
 
 async function activate(tx: Queries, handshake: Handshake, at: number): Promise<void> {
+  const { name, lifecycle } = JSON.parse(handshake.descriptor);
   // Nothing of an overlap lives on: the add-on may be at another origin now.
   await tx.run(sql`UPDATE mortise.oauth_clients SET secret_hash = ${handshake.oauthSecretHash}, enabled = true,
       previous_secret_hash = NULL, previous_secret_until = NULL
@@ -242,7 +244,8 @@ async function activate(tx: Queries, handshake: Handshake, at: number): Promise<
   await tx.run(sql`UPDATE mortise.installations SET state = 'enabled', epoch = epoch + 1,
       descriptor_url = ${handshake.descriptorUrl}, base_url = ${handshake.baseUrl},
       descriptor = ${handshake.descriptor}, descriptor_digest = ${handshake.descriptorDigest},
-      descriptor_version = descriptor_version + 1,
+      descriptor_version = descriptor_version + 1, addon_name = ${withoutNul(name ?? null)},
+      is_told_of_revocations = ${(lifecycle?.authorizationRevoked ?? null) !== null},
       acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
       previous_secrets = NULL, previous_secrets_until = NULL, call_holder = NULL, call_held_until = NULL,
       installed_at = ${at}, uninstalled_at = NULL, updated_at = ${at}

@@ -14,7 +14,7 @@ const COLUMNS =
 
 /** Of clients that have an address: consumers registered with one, add-ons whose descriptor has one. */
 const HAS_ADDRESS = raw(`c.deleted_at IS NULL AND (c.events_uri IS NOT NULL OR
-  (i.state IN ('enabled', 'disabled') AND i.descriptor::json #> '{lifecycle,authorizationRevoked}' IS NOT NULL))`);
+  (i.state IN ('enabled', 'disabled') AND i.is_told_of_revocations))`);
 const GRANTS = raw(`mortise.oauth_grants g JOIN mortise.oauth_clients c ON c.id = g.client_id
   LEFT JOIN mortise.installations i ON i.id = c.installation_id`);
 

@@ -100,6 +100,8 @@ export function grantStore(db: Database, writer: Writer): GrantStore {
       noted.once(id, at, () => writer.write(() => void noteUse.run({ id, at, from }))),
     actAs: (own, userId, id, at) =>
       writer.write(() => {
+        // What it was read from may have been replaced since.
+        if (grants.find(own.id)?.until !== null) return undefined;
         if (grants.isDeactivated(userId) || isTakenBack.get(own.clientId, userId)) return undefined;
         const existing = grants.findActingAs(own.clientId, userId);
         const isSame =

@@ -26,6 +26,10 @@ CREATE TABLE mortise.installations (
   descriptor text,
   descriptor_digest text,
   descriptor_version bigint NOT NULL DEFAULT 0,
+  -- What queries ask of the descriptor in force. They cannot ask its text: PostgreSQL reads no JSON that has the escape
+  -- of U+0000 or of half a character in it.
+  addon_name text,
+  is_told_of_revocations boolean NOT NULL DEFAULT false,
   acknowledged_secrets text,
   candidate_secrets text,
   previous_secrets text,
