@@ -253,7 +253,7 @@ const CONSENT_FORM = [
     file: 'src/store/sqlite/consents.ts',
     find: ' AND user_id = @userId',
     replace: '',
-    test: 'test/store/consents.test.ts',
+    test: 'test/store/sqlite.test.ts',
     grep: 'is taken once',
   },
   {
