@@ -43,7 +43,7 @@ export async function openPool(url: string): Promise<Pool> {
       throw connectFailure(url, cause);
     });
     try {
-      await check(client);
+      await checkServer(client);
       await migrate(client, url);
     } finally {
       client.release();
@@ -55,7 +55,8 @@ export async function openPool(url: string): Promise<Pool> {
   return pool;
 }
 
-async function check(client: PoolClient): Promise<void> {
+/** @throws database_too_old, database_encoding, database_read_only */
+export async function checkServer(client: PoolClient, oldest = OLDEST_VERSION): Promise<void> {
   const { rows } = await client.query<{
     number: number;
     name: string;
@@ -66,7 +67,7 @@ async function check(client: PoolClient): Promise<void> {
        current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS "isStandby"`,
   );
   const { number, name, encoding, isStandby } = rows[0]!;
-  if (number < OLDEST_VERSION) throw serverTooOld(name, OLDEST_VERSION / 10_000);
+  if (number < oldest) throw serverTooOld(name, oldest / 10_000);
   if (encoding !== 'UTF8') throw wrongEncoding(encoding);
   if (isStandby) throw isReadOnly();
 }
