@@ -2,6 +2,7 @@
 import type { Middleware } from 'koa';
 import { createOutbound } from './core/outbound.ts';
 import { SecretBox } from './core/secret-box.ts';
+import { openDeliveryThread } from './delivery-threads.ts';
 import { Background } from './host/background.ts';
 import { changeInstallation, type InstallationChange } from './host/change-installation.ts';
 import { type GuardOptions, guard } from './host/guard.ts';
@@ -16,6 +17,8 @@ import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
 import { openStore } from './store/open-store.ts';
+import { AttemptThreads } from './webhooks/attempt-threads.ts';
+import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
 
 /** The host side of an add-on ecosystem, inside a product. */
 export interface Host {
@@ -55,6 +58,7 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
     store,
     box,
     outbound,
+    openAttempts: (onUndeclared) => openAttempts(parts, onUndeclared),
     jwt: new AddonJwtVerifier(store.installations, box),
     installKey: () => {
       installKey ??= loadInstallKey(store.installKeys, box, settings.clock.now());
@@ -88,4 +92,31 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
       await store.close();
     },
   };
+}
+
+function openAttempts(
+  { settings, store, box, outbound }: HostParts,
+  onUndeclared: (eventType: string, pointers: string[]) => void,
+): Attempts {
+  const { platform, clock, random, log, deliveryThreads: threads } = settings;
+  if (threads > 0) {
+    return new AttemptThreads({
+      threads,
+      open: () => openDeliveryThread(settings),
+      log,
+      onUndeclared,
+    });
+  }
+  const { events, deliveries: gate } = store;
+  return new LocalAttempts({
+    events,
+    gate,
+    platform,
+    box,
+    outbound,
+    clock,
+    random,
+    onOrigin: () => {},
+    onUndeclared,
+  });
 }

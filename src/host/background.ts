@@ -3,8 +3,10 @@
 
 import type { InTurn } from '../core/in-turn.ts';
 import { lifecycleSequence } from '../lifecycle/sequence.ts';
+import { scopesToSeeAll } from '../platform/redact.ts';
 import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LaneState, LifecycleCall } from '../store/rows.ts';
+import type { Attempts } from '../webhooks/attempts.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { wellLane } from '../webhooks/health.ts';
 import { noticeOwed } from './change-installation.ts';
@@ -29,6 +31,7 @@ export class Background {
   readonly #undeclaredSaid = new Set<string>();
   #lock: { release(): void } | undefined;
   #engine: Engine | undefined;
+  #attempts: Attempts | undefined;
   #sequence: InTurn<LifecycleCall> | undefined;
   #securityEvents: InTurn<DueSecurityEvent> | undefined;
   #replays: ReplayRunner | undefined;
@@ -57,7 +60,10 @@ export class Background {
 
   published(events: Published[]): void {
     if (!this.#engine) return;
-    for (const { row, payload } of events) this.#engine.remember(row, payload);
+    const { platform } = this.#parts.settings;
+    for (const { row, payload } of events) {
+      this.#engine.remember(row, scopesToSeeAll(payload, platform.events.get(row.type)!.fields));
+    }
     this.#engine.wake();
   }
 
@@ -75,30 +81,32 @@ export class Background {
       this.#securityEvents?.stop(),
       this.#lettingGo,
     ]);
+    await this.#attempts?.close();
     this.#parts.metrics.engineStopped();
     this.#lock?.release();
   }
 
   async #takeOver(): Promise<void> {
-    const { store, settings, outbound, box } = this.#parts;
+    const { store, settings } = this.#parts;
     if (!this.#isOpen) return;
     this.#lock = store.engine.tryLock();
     if (!this.#lock) {
       this.#timers = [setTimeout(() => void this.#takeOver(), LOCK_RETRY_MS)];
       return;
     }
-    const { clock, log, random, platform } = settings;
+    const { clock, log, random } = settings;
     const { metrics } = this.#parts;
+    const attempts = this.#parts.openAttempts((eventType, pointers) =>
+      this.#sayUndeclared(eventType, pointers),
+    );
+    this.#attempts = attempts;
     const engine = new Engine({
       store,
-      platform,
-      outbound,
-      box,
+      attempts,
       clock,
       random,
       log,
       observer: new EngineLog(metrics, log),
-      onUndeclared: (eventType, pointers) => this.#sayUndeclared(eventType, pointers),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
       onCallsOwed: () => this.#sequence?.wake(),
     });

@@ -66,6 +66,11 @@ export interface HostOptions {
   answerRefusal?: (ctx: Context, error: MortiseError) => void;
   /** How long is kept what was published, and the log of what came of it. */
   retention?: RetentionOptions;
+  /**
+   * Threads that sign and send webhooks, from 1 to 31; 0: the product's own thread does. Default 1, and 0 where a
+   * thread could not join in: with a memory database, or a `clock` or `random` of the caller's own.
+   */
+  deliveryThreads?: number;
   /** A pino logger, or a level. Default: `info`. */
   log?: Logger | string;
   clock?: Clock;
@@ -127,6 +132,7 @@ export interface HostSettings {
   defaultOwner: string | undefined;
   /** Milliseconds. */
   retention: { events: number; attempts: number };
+  deliveryThreads: number;
   log: Logger;
   clock: Clock;
   random: () => number;
@@ -156,6 +162,7 @@ export function readOptions(options: HostOptions): HostSettings {
     directory: options.directory,
     defaultOwner: options.defaultOwner,
     retention: readRetention(options.retention),
+    deliveryThreads: readThreads(options, database),
     log: readLog(options.log),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -333,6 +340,23 @@ function readRetention({ eventDays = 7, attemptDays = 30 }: RetentionOptions = {
     );
   }
   return { events: eventDays * DAY_MS, attempts: attemptDays * DAY_MS };
+}
+
+const MOST_THREADS = 31;
+
+function readThreads({ deliveryThreads, clock, random }: HostOptions, database: string): number {
+  const isAlone = database === ':memory:' || clock !== undefined || random !== undefined;
+  const threads = deliveryThreads ?? (isAlone ? 0 : 1);
+  if (Number.isInteger(threads) && threads >= 0 && threads <= (isAlone ? 0 : MOST_THREADS)) {
+    return threads;
+  }
+  throw invalid(
+    'deliveryThreads',
+    isAlone && threads > 0
+      ? 'Threads cannot see a database in memory, or a clock or random of your own.'
+      : `"${threads}" is not a whole number from 0 to ${MOST_THREADS}.`,
+    'Leave it out, or give 0.',
+  );
 }
 
 function readLog(log: HostOptions['log']): Logger {

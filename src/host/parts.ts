@@ -5,6 +5,7 @@ import type { InstallKey } from '../lifecycle/install-key.ts';
 import type { AddonJwtVerifier } from '../oauth/addon-jwt.ts';
 import type { EventRow, LaneState } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
+import type { Attempts } from '../webhooks/attempts.ts';
 import type { Metrics } from './metrics.ts';
 import type { HostSettings } from './options.ts';
 
@@ -20,6 +21,8 @@ export interface HostParts {
   store: Store;
   box: SecretBox;
   outbound: Outbound;
+  /** Where the engine's attempts are made. @param onUndeclared hears of fields the payload schema does not name. */
+  openAttempts: (onUndeclared: (eventType: string, pointers: string[]) => void) => Attempts;
   jwt: AddonJwtVerifier;
   /** The key pair that signs install calls; made on first use. */
   installKey: () => Promise<InstallKey>;

@@ -1,7 +1,8 @@
 // Which store a database address means; nothing else asks.
 import { openPostgres } from './postgres/open.ts';
 import { openSqlite } from './sqlite/open.ts';
-import type { Store, StoreObserver } from './store.ts';
+import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
+import type { AttemptStore, Store, StoreObserver } from './store.ts';
 
 /**
  * @param database `postgres://…`, the path of an SQLite file, or `:memory:`. PostgreSQL is connected to on first use, and
@@ -12,6 +13,11 @@ export function openStore(database: string, observer?: StoreObserver): Store {
   return isPostgresUrl(database)
     ? openPostgres(database, observer)
     : openSqlite(database, observer);
+}
+
+/** For a thread that makes attempts, beside a store that is open already. */
+export function openAttemptStore(database: string): AttemptStore {
+  return openSqliteForAttempts(database);
 }
 
 export function isPostgresUrl(database: string): boolean {

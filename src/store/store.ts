@@ -360,7 +360,15 @@ export interface TokenStore {
   revoke(tokenHash: Buffer, at: number): Promise<void>;
 }
 
-export interface EventStore {
+/** Events of deliveries that are about to be sent. */
+export interface OwedEventStore {
+  /** The event of a delivery; undefined when it is past retention. */
+  findOwed(delivery: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>): Promise<EventRow | undefined>;
+  /** Those that are there, each once. */
+  findAllOwed(deliveries: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>[]): Promise<EventRow[]>;
+}
+
+export interface EventStore extends OwedEventStore {
   /**
    * Event and outbox rows in one transaction; a batch is all or nothing.
    * @returns the ids, those of the first time for what was published before under the same key.
@@ -375,10 +383,6 @@ export interface EventStore {
   find(id: string): Promise<EventRow | undefined>;
   /** Everything published before this time is past retention; 0 while nothing is. */
   forgottenBefore(): Promise<number>;
-  /** The event of a delivery; undefined when it is past retention. */
-  findOwed(delivery: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>): Promise<EventRow | undefined>;
-  /** Those that are there, each once. */
-  findAllOwed(deliveries: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>[]): Promise<EventRow[]>;
   /**
    * Turns published events into deliveries, found by the presence of outbox rows.
    * @param expiresAfterMs how long a delivery is owed.
@@ -386,7 +390,18 @@ export interface EventStore {
   fanOut(limit: number, now: number, expiresAfterMs: number): Promise<FannedOut>;
 }
 
-export interface DeliveryStore {
+/** What the gate asks. */
+export interface GateStore {
+  /** Installation, grant and webhooks as they are at this moment. */
+  recipient(installationId: string): Promise<Recipient | undefined>;
+  /**
+   * Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. What was answered
+   * to whoever changed it is never overlooked.
+   */
+  isCurrent(installationId: string, epoch: number): boolean;
+}
+
+export interface DeliveryStore extends GateStore {
   /** Every installation that is owed something, with the earliest time something is due, and how its endpoint fares. */
   lanes(): Promise<{ installationId: string; dueAt: number; state: LaneState | undefined }[]>;
   /**
@@ -398,12 +413,6 @@ export interface DeliveryStore {
     now: number,
     limit: number,
   ): Promise<{ due: OwedDelivery[]; nextDueAt: number | undefined }>;
-  /** Installation, grant and webhooks as they are at this moment. */
-  recipient(installationId: string): Promise<Recipient | undefined>;
-  /** Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. */
-  isCurrent(installationId: string, epoch: number): boolean;
-  /** Runs synchronous work whose reads are cheaper together. What isCurrent says in it is at most half a millisecond old. */
-  atOneMoment(work: () => void): void;
   /** Group commit of what came of attempts: delete what is done, move what is retried, keep the log. */
   record(results: Results): Promise<void>;
   /** Ends up to `limit` deliveries of an installation without sending them, each with an attempt numbered 0. @returns how many */
@@ -419,6 +428,13 @@ export interface DeliveryStore {
   countOwed(): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
+}
+
+/** What a thread that makes attempts reads, over a connection of its own. */
+export interface AttemptStore {
+  events: OwedEventStore;
+  gate: GateStore;
+  close(): void;
 }
 
 /** Which deliveries of an installation; everything where nothing is said. */

@@ -5,7 +5,7 @@ import type { Outbound } from '../core/outbound.ts';
 import { spanOf, traceOf, traceparentOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { AttemptRecord, EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
-import type { DeliveryStore } from '../store/store.ts';
+import type { GateStore } from '../store/store.ts';
 import { decideGate, type GateDecision, type Refused } from './gate.ts';
 import { decideOutcome } from './outcome.ts';
 import type { Body, Payloads } from './payloads.ts';
@@ -13,7 +13,7 @@ import type { KnownRecipient, Recipients } from './recipients.ts';
 import { signatureHeaders } from './sign.ts';
 
 export interface AttemptParts {
-  deliveries: DeliveryStore;
+  gate: GateStore;
   recipients: Recipients;
   payloads: Payloads;
   platform: Platform;
@@ -51,7 +51,7 @@ export async function attempt(
   isProbe: boolean,
   parts: AttemptParts,
 ): Promise<Attempted> {
-  const { deliveries, recipients, payloads, platform, clock } = parts;
+  const { recipients, payloads, platform, clock } = parts;
   if (clock.now() > delivery.expiresAt) {
     return dropped(delivery, parts, { reason: 'expired', message: EXPIRED });
   }
@@ -89,7 +89,7 @@ export async function attempt(
       headers,
       body: body.bytes,
       maxBytes: ANSWER_BYTES,
-      mayStart: () => deliveries.isCurrent(installation.id, installation.epoch),
+      mayStart: () => parts.gate.isCurrent(installation.id, installation.epoch),
     });
     if (answer.kind === 'withheld') {
       recipient = undefined;

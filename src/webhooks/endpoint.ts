@@ -3,7 +3,7 @@
 
 /** Requests under way at once to one origin: at first, and at most. */
 const FIRST_LIMIT = 8;
-export const MOST_PER_ORIGIN = 64;
+export const MOST_PER_ORIGIN = 128;
 /** This much trouble without one success in between: down. */
 const DOWN_AFTER = 8;
 

@@ -2,9 +2,6 @@
 // to go on is in the store, so it may be killed anywhere.
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import type { Outbound } from '../core/outbound.ts';
-import type { SecretBox } from '../core/secret-box.ts';
-import type { Platform } from '../platform/platform.ts';
 import type {
   AttemptRecord,
   EventRow,
@@ -13,28 +10,23 @@ import type {
   OwedDelivery,
 } from '../store/rows.ts';
 import type { Store, Unsendable } from '../store/store.ts';
-import { type Attempted, type AttemptParts, attempt, EXPIRED, type Refusal } from './attempt.ts';
+import { type Attempted, EXPIRED, type Refusal } from './attempt.ts';
+import { AttemptBroken, type Attempts } from './attempts.ts';
 import { Endpoint } from './endpoint.ts';
 import { blockedUntil, type Change, fail, isWell, silence, succeed } from './health.ts';
 import { ALL_IN_HAND, Lane, SLOW_MS } from './lane.ts';
 import type { EngineObserver } from './observer.ts';
-import { Payloads } from './payloads.ts';
-import { Recipients } from './recipients.ts';
 import { Recorder } from './recorder.ts';
 import { Slots, type Standing } from './slots.ts';
 import { Timeline } from './timeline.ts';
 
 export interface EngineParts {
   store: Pick<Store, 'events' | 'deliveries'>;
-  platform: Platform;
-  outbound: Outbound;
-  box: SecretBox;
+  attempts: Attempts;
   clock: Clock;
   random: () => number;
   log: Logger;
   observer: EngineObserver;
-  /** Fields the payload schema does not name: counted, and said once. */
-  onUndeclared: (eventType: string, pointers: string[]) => void;
   /** The lifecycle call that tells an add-on that its webhooks are paused or resumed, if it wants to know. */
   notice: (
     installationId: string,
@@ -68,9 +60,6 @@ export class Engine {
   readonly #later = new Timeline<Lane>();
   readonly #busyLanes = new Set<Lane>();
   readonly #recorder: Recorder;
-  readonly #recipients: Recipients;
-  readonly #payloads: Payloads;
-  readonly #attemptParts: AttemptParts;
   /** Deliveries in the windows of all lanes. */
   #inHand = 0;
   #mayHaveEvents = true;
@@ -85,16 +74,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    const { store, platform, box, log, onUndeclared } = parts;
-    this.#recipients = new Recipients({ deliveries: store.deliveries, box, platform });
-    this.#payloads = new Payloads({ events: store.events, platform, onUndeclared });
-    this.#attemptParts = {
-      ...parts,
-      deliveries: store.deliveries,
-      recipients: this.#recipients,
-      payloads: this.#payloads,
-    };
-    this.#recorder = new Recorder(store.deliveries, log, (attempts, calls) => {
+    this.#recorder = new Recorder(parts.store.deliveries, parts.log, (attempts, calls) => {
       this.#recorded(attempts);
       if (calls > 0) parts.onCallsOwed();
     });
@@ -122,8 +102,8 @@ export class Engine {
   }
 
   /** What was just published need not be read again. */
-  remember(event: EventRow, payload: unknown): void {
-    if (this.#isOpen) this.#payloads.remember(event, payload);
+  remember(event: EventRow, scopesToSeeAll: string[] | undefined): void {
+    if (this.#isOpen) this.#parts.attempts.remember(event, scopesToSeeAll);
   }
 
   /** Something was made due for this installation by others, or what kept it from being sent is gone. */
@@ -258,7 +238,7 @@ export class Engine {
       this.#arrange(lane);
     }
     const mayServeAny = () => STANDINGS.some((standing) => this.#mayServe(standing));
-    if (mayServeAny()) this.#parts.store.deliveries.atOneMoment(() => this.#servePass(now));
+    if (mayServeAny()) this.#servePass(now);
     // The product's own requests come in between.
     if (mayServeAny()) this.#pump();
     this.#sleep();
@@ -308,7 +288,7 @@ export class Engine {
   }
 
   async #refill(lane: Lane, now: number): Promise<void> {
-    const { store, log, clock } = this.#parts;
+    const { store, attempts, log, clock } = this.#parts;
     const { installationId } = lane;
     lane.beginRefill();
     this.#busy++;
@@ -318,7 +298,7 @@ export class Engine {
         now,
         lane.refillLimit(ALL_IN_HAND - this.#inHand),
       );
-      await this.#payloads.prefetch(due);
+      await attempts.prefetch(due);
       const before = lane.inHand;
       lane.refill(due, nextDueAt);
       this.#inHand += lane.inHand - before;
@@ -334,14 +314,14 @@ export class Engine {
   }
 
   async #attempt(lane: Lane, delivery: OwedDelivery, isProbe: boolean): Promise<void> {
-    const { log, clock } = this.#parts;
+    const { attempts, log, clock } = this.#parts;
     this.#busy++;
     this.#slots.take(lane.standing);
     this.#busyLanes.add(lane);
     const endpoint = this.#endpointOf(lane);
     if (endpoint) endpoint.underWay++;
     try {
-      const attempted = await attempt(delivery, isProbe, this.#attemptParts);
+      const attempted = await attempts.make(delivery, isProbe);
       this.#parts.observer.attempted(attempted);
       this.#learn(lane, endpoint, attempted, isProbe);
       lane.charge(attempted.bytes);
@@ -350,9 +330,9 @@ export class Engine {
     } catch (error) {
       // A fault of the host, not of the add-on: no attempt is counted.
       const { id, eventId } = delivery;
-      const traceId = this.#payloads.traceId(delivery);
+      const { traceId, cause } = error instanceof AttemptBroken ? error : { cause: error };
       log.error(
-        { err: error, delivery: id, event: eventId, traceId },
+        { err: cause, delivery: id, event: eventId, traceId },
         'a delivery failed inside the host; trying again',
       );
       lane.release(id);
@@ -372,7 +352,7 @@ export class Engine {
 
   #endpointOf(lane: Lane): Endpoint | undefined {
     if (lane.endpoint) return lane.endpoint;
-    const origin = this.#recipients.known(lane.installationId)?.origin;
+    const origin = this.#parts.attempts.origins.of(lane.installationId);
     if (origin === undefined) return undefined;
     let endpoint = this.#endpoints.get(origin);
     if (!endpoint) {

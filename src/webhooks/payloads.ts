@@ -4,7 +4,7 @@ import { traceOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
 import { redact, scopesToSeeAll } from '../platform/redact.ts';
 import type { EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
-import type { EventStore } from '../store/store.ts';
+import type { OwedEventStore } from '../store/store.ts';
 import { envelope } from './envelope.ts';
 import type { KnownRecipient } from './recipients.ts';
 
@@ -28,7 +28,7 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const ROW_BYTES = 1_024;
 
 export class Payloads {
-  readonly #events: Pick<EventStore, 'findOwed' | 'findAllOwed'>;
+  readonly #events: OwedEventStore;
   readonly #platform: Platform;
   readonly #onUndeclared: (eventType: string, pointers: string[]) => void;
   readonly #kept = new Map<string, Kept>();
@@ -38,7 +38,7 @@ export class Payloads {
   #bytes = 0;
 
   constructor(parts: {
-    events: Pick<EventStore, 'findOwed' | 'findAllOwed'>;
+    events: OwedEventStore;
     platform: Platform;
     onUndeclared: (eventType: string, pointers: string[]) => void;
   }) {
@@ -47,14 +47,13 @@ export class Payloads {
     this.#onUndeclared = parts.onUndeclared;
   }
 
-  /** Just published: it need not be read and parsed again. @param payload as it was stored. */
-  remember(event: EventRow, payload: unknown): void {
-    const eventType = this.#platform.events.get(event.type);
-    if (!eventType || event.payload.length > MOST_BYTES / 16) return;
+  /** Just published: it need not be read and parsed again. @param scopes to see all of it; undefined if nobody does. */
+  remember(event: EventRow, scopes: string[] | undefined): void {
+    if (event.payload.length > MOST_BYTES / 16) return;
     if (this.#kept.has(event.id)) return;
     const kept: Kept = {
       event,
-      scopesToSeeAll: scopesToSeeAll(payload, eventType.fields),
+      scopesToSeeAll: scopes,
       bodies: new Map(),
       size: event.payload.length + ROW_BYTES,
     };
@@ -87,14 +86,19 @@ export class Payloads {
   async prefetch(deliveries: OwedDelivery[]): Promise<void> {
     const missing = deliveries.filter(({ eventId }) => !this.#kept.has(eventId));
     if (missing.length === 0) return;
-    for (const event of await this.#events.findAllOwed(missing)) this.remember(event, parse(event));
+    for (const event of await this.#events.findAllOwed(missing)) this.#keep(event);
   }
 
   /** undefined when the event is past retention. */
   async event(delivery: OwedDelivery): Promise<EventRow | undefined> {
     const event = await this.#events.findOwed(delivery);
-    if (event) this.remember(event, parse(event));
+    if (event) this.#keep(event);
     return event;
+  }
+
+  #keep(event: EventRow): void {
+    const fields = this.#platform.events.get(event.type)?.fields;
+    if (fields) this.remember(event, scopesToSeeAll(parse(event), fields));
   }
 
   body(event: EventRow, recipient: KnownRecipient): Body {

@@ -9,14 +9,12 @@ import {
   previousSecrets,
 } from '../store/installation-secrets.ts';
 import type { Recipient } from '../store/rows.ts';
-import type { DeliveryStore } from '../store/store.ts';
+import type { GateStore } from '../store/store.ts';
 
 export interface KnownRecipient extends Recipient {
   secrets: InstallationSecrets | undefined;
   /** What a rotation has replaced. Kept past its time, perhaps: that is looked at when something is signed. */
   previous: PreviousSecrets | undefined;
-  /** Of its baseUrl. */
-  origin: string | undefined;
   /** Granted, with everything implied. */
   scopes: ReadonlySet<string>;
   /** The same for all who may see the same. */
@@ -26,15 +24,23 @@ export interface KnownRecipient extends Recipient {
 const MOST_KNOWN = 20_000;
 
 export class Recipients {
-  readonly #deliveries: DeliveryStore;
+  readonly #gate: GateStore;
   readonly #box: SecretBox;
   readonly #platform: Platform;
+  readonly #onOrigin: (installationId: string, origin: string) => void;
   readonly #known = new Map<string, KnownRecipient>();
 
-  constructor(parts: { deliveries: DeliveryStore; box: SecretBox; platform: Platform }) {
-    this.#deliveries = parts.deliveries;
+  /** @param parts.onOrigin hears where an installation is, whenever that was looked at. */
+  constructor(parts: {
+    gate: GateStore;
+    box: SecretBox;
+    platform: Platform;
+    onOrigin: (installationId: string, origin: string) => void;
+  }) {
+    this.#gate = parts.gate;
     this.#box = parts.box;
     this.#platform = parts.platform;
+    this.#onOrigin = parts.onOrigin;
   }
 
   /** As last seen; may be of before. */
@@ -44,14 +50,14 @@ export class Recipients {
 
   /** As things stand now. */
   async look(installationId: string): Promise<KnownRecipient | undefined> {
-    const row = await this.#deliveries.recipient(installationId);
+    const row = await this.#gate.recipient(installationId);
     this.#known.delete(installationId);
     if (!row) return undefined;
     const granted = row.grant?.scopes ?? [];
+    const { baseUrl } = row.installation;
+    if (baseUrl !== null) this.#onOrigin(installationId, new URL(baseUrl).origin);
     const known: KnownRecipient = {
       ...row,
-      origin:
-        row.installation.baseUrl === null ? undefined : new URL(row.installation.baseUrl).origin,
       secrets: acknowledgedSecrets(this.#box, row.installation),
       previous: previousSecrets(this.#box, row.installation),
       scopes: this.#platform.scopes.closure(granted),

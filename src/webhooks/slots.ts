@@ -4,7 +4,7 @@
 export type Standing = 'well' | 'untried' | 'troubled';
 
 /** Attempts under way at once. */
-export const SLOTS = 128;
+export const SLOTS = 256;
 const TROUBLED_SHARE = SLOTS / 4;
 const UNPROVEN_SHARE = SLOTS / 2;
 

@@ -14,7 +14,7 @@ const LAYERS = [
   ['core'],
 ];
 
-/** create-host.ts and index.ts stand above everything but the command line. */
+/** create-host.ts, what its threads run, and index.ts stand above everything but the command line. */
 const folderOf = (file: string) => (file.includes('/') ? file.split('/')[0]! : '.');
 const levelOf = (folder: string) => LAYERS.findIndex((layer) => layer.includes(folder));
 

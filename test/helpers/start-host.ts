@@ -61,6 +61,8 @@ export async function startHost({
     operatorToken: OPERATOR_TOKEN,
     secretKey: SECRET_KEY,
     log: 'silent',
+    // Starting a thread takes longer than most tests.
+    deliveryThreads: 0,
     ...options,
     database,
   });

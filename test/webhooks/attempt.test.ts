@@ -36,8 +36,8 @@ describe('an attempt whose installation changes while the connection is made', (
       close: async () => {},
     };
     const { record, refusal } = await attempt(owed[0]!, false, {
-      deliveries: store.deliveries,
-      recipients: new Recipients({ deliveries: store.deliveries, box, platform }),
+      gate: store.deliveries,
+      recipients: new Recipients({ gate: store.deliveries, box, platform, onOrigin: () => {} }),
       payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
       platform,
       outbound,

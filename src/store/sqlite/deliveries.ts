@@ -1,23 +1,14 @@
 // What is owed to whom, and what came of every attempt.
 import type { Database } from 'better-sqlite3';
-import type {
-  AttemptRecord,
-  InstallationRow,
-  LaneState,
-  OwedDelivery,
-  Recipient,
-  WebhookRow,
-} from '../rows.ts';
-import type { DeliveryStore, StoreObserver, Unsendable } from '../store.ts';
+import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
+import type { DeliveryStore, GateStore, StoreObserver, Unsendable } from '../store.ts';
 import { type AttemptTables, insertAttempt } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
 import type { EventTables } from './event-tables.ts';
-import { grantStatements } from './grants.ts';
-import { installationColumns } from './installation-row.ts';
 import { LANE_STATE_COLUMNS, laneStateStatements } from './lane-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { replayEndStatements } from './replays.ts';
-import { WEBHOOK_COLUMNS, webhookStatements } from './webhooks.ts';
+import { webhookStatements } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
 const OWED_COLUMNS = `id, installation_id AS installationId, webhook_id AS webhookId, event_seq AS eventSeq,
@@ -27,11 +18,11 @@ const OWED_COLUMNS = `id, installation_id AS installationId, webhook_id AS webho
 export function deliveryStore(
   db: Database,
   writer: Writer,
+  gate: GateStore,
   attemptTables: AttemptTables,
   eventTables: EventTables,
   observer: StoreObserver | undefined,
 ): DeliveryStore {
-  const grants = grantStatements(db);
   const laneStates = laneStateStatements(db);
   const webhooks = webhookStatements(db);
   const insertCall = insertCallStatement(db);
@@ -59,17 +50,6 @@ export function deliveryStore(
       'SELECT MIN(due_at) FROM deliveries WHERE installation_id = ? AND due_at > ?',
     )
     .pluck();
-  const installation = db.prepare<[string], InstallationRow>(
-    `SELECT ${installationColumns('i')} FROM installations i WHERE i.id = ?`,
-  );
-  const webhooksOf = db.prepare<[string], WebhookRow>(
-    `SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE installation_id = ?`,
-  );
-  const epoch = db
-    .prepare<[string], number>('SELECT epoch FROM installations WHERE id = ?')
-    .pluck();
-  const begin = db.prepare('BEGIN');
-  const commit = db.prepare('COMMIT');
   const end = db.prepare('DELETE FROM deliveries WHERE id = ?');
   const postpone = db.prepare(
     'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?',
@@ -124,17 +104,9 @@ export function deliveryStore(
     return hasEnded;
   }
 
-  /** Of the read transaction that is open; never, where none is. */
-  let momentBegan = Number.POSITIVE_INFINITY;
-
-  function renewMoment(): void {
-    commit.run();
-    begin.run();
-    momentBegan = performance.now();
-  }
-
   return {
     ...deliveryViews(db, attemptTables, eventTables),
+    ...gate,
     async lanes() {
       return lanes.all().map(({ installationId, dueAt, ...raw }) => ({
         installationId,
@@ -151,16 +123,6 @@ export function deliveryStore(
         rows.length === limit ? now : (nextDue.get(installationId, now) ?? undefined);
       return { due: rows, nextDueAt };
     },
-    async recipient(installationId): Promise<Recipient | undefined> {
-      const row = installation.get(installationId);
-      return (
-        row && {
-          installation: row,
-          grant: grants.findInForce(installationId),
-          webhooks: new Map(webhooksOf.all(installationId).map((hook) => [hook.id, hook])),
-        }
-      );
-    },
     async health(installationId) {
       const { attempts, since } = retrying.get(installationId)!;
       return {
@@ -169,28 +131,14 @@ export function deliveryStore(
         webhooksOff: webhooks.off(installationId),
       };
     },
-    isCurrent(installationId, seen) {
-      if (performance.now() - momentBegan > MOMENT_MS) renewMoment();
-      return epoch.get(installationId) === seen;
-    },
-    atOneMoment(work) {
-      // Opening a read transaction costs ten times what is read in it.
-      begin.run();
-      momentBegan = performance.now();
-      try {
-        work();
-      } finally {
-        momentBegan = Number.POSITIVE_INFINITY;
-        commit.run();
-      }
-    },
     async record({ attempts, lanes: states = [], calls = [] }) {
       const ended = await writer.write(() => {
         const those = attempts.filter(recordOne);
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
         return those;
-      });
+        // After a power loss, what was sent last is sent again, with the same ids.
+      }, 'committed');
       for (const { outcome, reason } of ended)
         if (outcome !== 'retry') observer?.ended(1, outcome, reason);
     },
@@ -219,9 +167,6 @@ export function deliveryStore(
     },
   };
 }
-
-/** How old what the gate sees may be: less than a commit by another process and its answer take. */
-const MOMENT_MS = 0.5;
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };

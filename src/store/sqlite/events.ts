@@ -3,10 +3,11 @@ import { realpathSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
-import type { EventRow, OwedDelivery } from '../rows.ts';
+import type { EventRow } from '../rows.ts';
 import type { EventStore, StoreObserver } from '../store.ts';
 import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
+import { owedEventStore } from './owed-events.ts';
 import type { Writer } from './writer.ts';
 
 export function eventStore(
@@ -20,18 +21,10 @@ export function eventStore(
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
   const fanOut = fanOutOperation(db);
   const forgotten = forgottenEvents(db);
-  const findOwed = ({ eventSeq, eventAt }: Pick<OwedDelivery, 'eventSeq' | 'eventAt'>) => {
-    const row =
-      tables.find(eventAt)?.bySeq.get(eventSeq) ?? tables.findInDayZero()?.bySeq.get(eventSeq);
-    return row && { ...row, idempotency: null };
-  };
-  // Opening a read transaction costs ten times what is read in it.
-  const readTogether = db.transaction((deliveries: Parameters<typeof findOwed>[0][]) =>
-    deliveries.map(findOwed),
-  );
   const find = db.transaction((id: string) => findEvent(tables, id));
   return {
-    publish: (events) => writer.write(() => own(events)),
+    ...owedEventStore(db, tables),
+    publish: (events) => writer.write(() => own(events), 'durable'),
     publishWithin(transaction, events) {
       const handle = usableTransaction(transaction, file);
       let publish = foreign.get(handle);
@@ -48,15 +41,9 @@ export function eventStore(
     async forgottenBefore() {
       return forgotten.read();
     },
-    async findOwed(delivery) {
-      return findOwed(delivery);
-    },
-    async findAllOwed(deliveries) {
-      const bySeq = new Map(deliveries.map((delivery) => [delivery.eventSeq, delivery]));
-      return readTogether([...bySeq.values()]).filter((row) => row !== undefined);
-    },
     async fanOut(limit, now, expiresAfterMs) {
-      const pass = await writer.write(() => fanOut(limit, now, expiresAfterMs));
+      // After a power loss it is done again: the same deliveries, with the same ids.
+      const pass = await writer.write(() => fanOut(limit, now, expiresAfterMs), 'committed');
       observer?.owed(pass.owed.length);
       return pass;
     },

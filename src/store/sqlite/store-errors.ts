@@ -24,3 +24,14 @@ export function asStoreError(error: unknown): unknown {
     cause: error,
   });
 }
+
+/** The disk did not take what was committed. Trying again may say yes and mean nothing: the system has let go of it. */
+export function notSynced(cause: unknown): MortiseError {
+  return new MortiseError({
+    code: 'store_not_durable',
+    status: 503,
+    message: `The disk did not take what was written (${(cause as NodeJS.ErrnoException).code}); whether it is there after a power loss, nobody can say.`,
+    hint: 'Look at the disk, then start the host again: until then it writes nothing.',
+    cause,
+  });
+}

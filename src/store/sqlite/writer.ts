@@ -1,24 +1,47 @@
-// Group commit. Writes asked for in the same turn of the event loop share one transaction and one fsync. One that fails
-// takes nothing with it: the transaction is rolled back and made again with a savepoint around each, which is dear, and
+// Group commit. Writes asked for in the same turn of the event loop share one transaction and one sync of the disk, which
+// the event loop does not wait for. One that fails takes nothing with it: the transaction is rolled back and made again with a savepoint around each, which is dear, and
 // so not done before something fails. Work is synchronous (no await ever happens inside a transaction) and may run
-// twice: all it changes is in the database. Nobody is told of success before the commit.
+// twice: all it changes is in the database. Nobody is told of success before the commit is on the disk.
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
-import { asStoreError } from './store-errors.ts';
+import { MOMENT_MS } from './moment.ts';
+import { asStoreError, notSynced } from './store-errors.ts';
+import type { WalSync } from './wal-sync.ts';
+
+/**
+ * When whoever wrote is answered. `committed`: at once, where nothing is lost if it is not on the disk after a power
+ * loss, but done again. `durable`: when it is on the disk. `seen`: and nothing is sent any more that rests on what was
+ * there before.
+ */
+export type Until = 'committed' | 'durable' | 'seen';
 
 interface Job {
   work: () => unknown;
+  until: Until;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   askedAt: number;
 }
 
+interface Done {
+  job: Job;
+  answer: () => void;
+}
+
+/** Committed, and not known to be on the disk. */
+interface Batch {
+  done: Done[];
+  /** By performance.now(). */
+  committed: number;
+}
+
 const MOST_PER_COMMIT = 512;
-/** So many writes do not wait for others. */
+/** So many writes never wait for others. */
 const WORTH_A_COMMIT = 128;
 /** Between two commits, while one follows the other. */
-const SHORTEST_PAUSE_MS = 3;
+const SHORTEST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 6;
 /** Writes of one commit from which on others may be expected to follow. */
 const BUSY_WRITES = 8;
@@ -27,6 +50,7 @@ const BUSY_LIMIT_MS = 10_000;
 
 export class Writer {
   readonly #db: Database;
+  readonly #disk: WalSync | undefined;
   readonly #observer: StoreObserver | undefined;
   readonly #begin: Statement;
   readonly #commit: Statement;
@@ -37,10 +61,18 @@ export class Writer {
   #queue: Job[] = [];
   #isScheduled = false;
   #notBefore = 0;
+  /** So many do not wait for others, after the last commit: whoever waited for that has asked again. */
+  #worthACommit = WORTH_A_COMMIT;
   #pause: NodeJS.Timeout | undefined;
+  #unsynced: Batch[] = [];
+  #isSyncing = false;
+  /** What was committed may not be on the disk, and nobody can know: nothing is written any more. */
+  #broken: MortiseError | undefined;
 
-  constructor(db: Database, observer?: StoreObserver) {
+  /** @param disk undefined where nothing is kept on one. */
+  constructor(db: Database, disk?: WalSync, observer?: StoreObserver) {
     this.#db = db;
+    this.#disk = disk;
     this.#observer = observer;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
@@ -50,11 +82,13 @@ export class Writer {
     this.#rollbackTo = db.prepare('ROLLBACK TO job');
   }
 
-  /** Runs `work` inside a transaction and answers after it is on disk. */
-  write<T>(work: () => T): Promise<T> {
+  /** Runs `work` inside a transaction. */
+  write<T>(work: () => T, until: Until = 'seen'): Promise<T> {
+    if (this.#broken) return Promise.reject(this.#broken);
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({
         work,
+        until,
         resolve: resolve as (value: unknown) => void,
         reject,
         askedAt: Date.now(),
@@ -65,13 +99,15 @@ export class Writer {
 
   /** Writes what is still queued. */
   async drain(): Promise<void> {
-    while (this.#queue.length > 0) await this.write(() => undefined).catch(() => undefined);
+    while (this.#queue.length > 0 || this.#isSyncing) {
+      await this.write(() => undefined).catch(() => undefined);
+    }
   }
 
   /** While one commit follows the other there is a pause, as long as the disk took: on a slow one, more writes share the next. */
   #schedule(): void {
     if (this.#isScheduled) {
-      if (this.#pause && this.#queue.length >= WORTH_A_COMMIT) {
+      if (this.#pause && this.#queue.length >= this.#worthACommit) {
         clearTimeout(this.#pause);
         this.#pause = undefined;
         setImmediate(() => this.#flush());
@@ -80,7 +116,7 @@ export class Writer {
     }
     this.#isScheduled = true;
     const wait = this.#notBefore - performance.now();
-    if (wait < 1 || this.#queue.length >= WORTH_A_COMMIT) setImmediate(() => this.#flush());
+    if (wait < 1 || this.#queue.length >= this.#worthACommit) setImmediate(() => this.#flush());
     else this.#pause = setTimeout(() => this.#flush(), Math.min(wait, LONGEST_PAUSE_MS));
   }
 
@@ -95,34 +131,71 @@ export class Writer {
       this.#waitOrRefuse(jobs, error);
       return;
     }
-    let answers: (() => void)[];
+    const began = performance.now();
+    let done: Done[];
     try {
-      answers = this.#runTogether(jobs) ?? this.#runApart(jobs);
-      const began = performance.now();
+      done = this.#runTogether(jobs) ?? this.#runApart(jobs);
       this.#commit.run();
-      const ended = performance.now();
-      const isBusy = jobs.length >= BUSY_WRITES;
-      this.#notBefore = isBusy ? ended + Math.max(ended - began, SHORTEST_PAUSE_MS) : 0;
-      this.#observer?.committed(ended - began, jobs.length);
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       this.#waitOrRefuse(jobs, error);
       return;
     }
-    for (const answer of answers) answer();
+    const committed = performance.now();
+    const isBusy = jobs.length >= BUSY_WRITES;
+    this.#notBefore = isBusy ? committed + Math.max(committed - began, SHORTEST_PAUSE_MS) : 0;
+    this.#worthACommit = Math.min(jobs.length, WORTH_A_COMMIT);
+    this.#observer?.committed(committed - began, jobs.length);
+    for (const { job, answer } of done) if (job.until === 'committed') answer();
+    const others = done.filter(({ job }) => job.until !== 'committed');
+    if (others.length > 0) {
+      this.#unsynced.push({ done: others, committed });
+      if (!this.#isSyncing) void this.#sync();
+    }
     this.#next();
   }
 
+  /** One at a time; what is committed meanwhile shares the next. */
+  async #sync(): Promise<void> {
+    this.#isSyncing = true;
+    while (this.#unsynced.length > 0) {
+      const batches = this.#unsynced;
+      this.#unsynced = [];
+      try {
+        await this.#disk?.sync();
+      } catch (error) {
+        this.#break(batches, error);
+        break;
+      }
+      for (const batch of batches) void this.#answer(batch);
+    }
+    this.#isSyncing = false;
+  }
+
+  async #answer({ done, committed }: Batch): Promise<void> {
+    for (const { job, answer } of done) if (job.until === 'durable') answer();
+    // Who makes an attempt may look at what was there a moment ago.
+    while (this.#disk && performance.now() - committed <= MOMENT_MS) await wait(1);
+    for (const { job, answer } of done) if (job.until === 'seen') answer();
+  }
+
+  #break(batches: Batch[], error: unknown): void {
+    this.#broken = notSynced(error);
+    const committed = [...batches, ...this.#unsynced.splice(0)].flatMap(({ done }) => done);
+    const jobs = [...committed.map(({ job }) => job), ...this.#queue.splice(0)];
+    for (const job of jobs) job.reject(this.#broken);
+  }
+
   /** @returns undefined if one failed: nothing of them stands, and a new transaction is open */
-  #runTogether(jobs: Job[]): (() => void)[] | undefined {
+  #runTogether(jobs: Job[]): Done[] | undefined {
     if (jobs.length === 1) return undefined;
-    const answers: (() => void)[] = [];
+    const done: Done[] = [];
     try {
       for (const job of jobs) {
         const value = job.work();
-        answers.push(() => job.resolve(value));
+        done.push({ job, answer: () => job.resolve(value) });
       }
-      return answers;
+      return done;
     } catch {
       if (this.#db.inTransaction) this.#rollback.run();
       this.#begin.run();
@@ -130,8 +203,8 @@ export class Writer {
     }
   }
 
-  #runApart(jobs: Job[]): (() => void)[] {
-    return jobs.map((job) => this.#runJob(job));
+  #runApart(jobs: Job[]): Done[] {
+    return jobs.map((job) => ({ job, answer: this.#runJob(job) }));
   }
 
   #runJob(job: Job): () => void {

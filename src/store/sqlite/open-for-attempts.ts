@@ -1,0 +1,19 @@
+// What a thread that makes attempts reads: the file that the host has open, over a connection that cannot write.
+import Database from 'better-sqlite3';
+import type { AttemptStore } from '../store.ts';
+import { eventTables } from './event-tables.ts';
+import { gateStore } from './gate.ts';
+import { owedEventStore } from './owed-events.ts';
+
+/** A reader waits for nobody but one that recovers the file after a crash. */
+const BUSY_TIMEOUT_MS = 2_000;
+
+/** @param path of a file that is open already. */
+export function openSqliteForAttempts(path: string): AttemptStore {
+  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  return {
+    events: owedEventStore(db, eventTables(db)),
+    gate: gateStore(db),
+    close: () => void db.close(),
+  };
+}

@@ -1,0 +1,35 @@
+// What the engine and the threads that make its attempts tell each other: many at once, since a message costs more than
+// what is in it.
+import type { EventRow, OwedDelivery } from '../store/rows.ts';
+import type { Attempted } from './attempt.ts';
+
+/** Attempts to make, now. */
+export interface Asked {
+  attempts: { ticket: number; delivery: OwedDelivery; isProbe: boolean }[];
+  /** Events of theirs that need not be read. */
+  events: SentEvent[];
+  /** The payloads of those, one after the other. */
+  payloads: ArrayBuffer;
+}
+
+export interface SentEvent {
+  row: Omit<EventRow, 'payload'>;
+  scopesToSeeAll: string[] | undefined;
+  /** Where its payload is, in bytes. */
+  from: number;
+  to: number;
+}
+
+export type Told =
+  | { kind: 'made'; results: Made[] }
+  | { kind: 'origin'; installationId: string; origin: string }
+  | { kind: 'undeclared'; eventType: string; pointers: string[] };
+
+/** What came of one attempt. The delivery itself is known to whoever asked. */
+export type Made = { ticket: number } & (
+  | { attempted: Omit<Attempted, 'record'> & { record: Omit<Attempted['record'], 'delivery'> } }
+  | { fault: unknown; traceId: string | undefined }
+);
+
+/** Sent when no attempt is under way: end. */
+export const CLOSE = 'close';

@@ -1,0 +1,49 @@
+// Attempts in threads of their own: signing and thousands of sockets stay off the product's event loop, and use the
+// machine's other cores. All attempts of an installation are made by one thread.
+import type { Worker } from 'node:worker_threads';
+import { bucketOf } from '../core/ids.ts';
+import type { Logger } from '../core/log.ts';
+import type { EventRow, OwedDelivery } from '../store/rows.ts';
+import type { Attempted } from './attempt.ts';
+import { AttemptThread } from './attempt-thread.ts';
+import type { Attempts } from './attempts.ts';
+import { FreshEvents } from './fresh-events.ts';
+import { Origins } from './origins.ts';
+
+export interface AttemptThreadsParts {
+  /** How many, from 1 to 31. */
+  threads: number;
+  /** Starts one; src/delivery-thread.ts is what it runs. */
+  open: () => Worker;
+  log: Logger;
+  onUndeclared: (eventType: string, pointers: string[]) => void;
+}
+
+export class AttemptThreads implements Attempts {
+  readonly origins = new Origins();
+  readonly #fresh: FreshEvents;
+  readonly #threads: AttemptThread[];
+
+  constructor({ threads, ...parts }: AttemptThreadsParts) {
+    this.#fresh = new FreshEvents(threads);
+    const shared = { ...parts, fresh: this.#fresh, origins: this.origins };
+    this.#threads = Array.from({ length: threads }, (_, i) => new AttemptThread(i, shared));
+  }
+
+  make(delivery: OwedDelivery, isProbe: boolean): Promise<Attempted> {
+    const threads = this.#threads;
+    const i = threads.length === 1 ? 0 : bucketOf(delivery.installationId) % threads.length;
+    return threads[i]!.make(delivery, isProbe);
+  }
+
+  /** The thread reads together what it is asked for together. */
+  async prefetch(): Promise<void> {}
+
+  remember(event: EventRow, scopesToSeeAll: string[] | undefined): void {
+    this.#fresh.add(event, scopesToSeeAll);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+}
