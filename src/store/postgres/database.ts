@@ -12,6 +12,8 @@ import { asStoreError, hasLostConnection, isWorthRepeating } from './store-error
 const MOST_ATTEMPTS = 5;
 /** Of a pause before a transaction is made again, milliseconds; drawn from 0 to this, times the attempt. */
 const PAUSE_MS = 20;
+/** Of all its statements one moment is seen: what a view puts together fits together. */
+const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 /**
  * What the database may be set to otherwise. A committed event must outlive a power cut; a lock is waited for as long
  * as SQLite's; and a process that is stopped inside a transaction must not hold its locks for ever.
@@ -54,6 +56,19 @@ export class Database implements Queries {
     return (await this.all<T>(sql))[0];
   }
 
+  /**
+   * Reads by several statements as of one moment.
+   * @throws store_busy, store_unreachable, store_unusable
+   */
+  async snapshot<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    const pool = await this.open();
+    try {
+      return await this.#once(pool, BEGIN_SNAPSHOT, work);
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
   /** A transaction of one statement. */
   run(sql: Sql): Promise<number> {
     return this.transaction((tx) => tx.run(sql));
@@ -68,7 +83,7 @@ export class Database implements Queries {
     const pool = await this.open();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(pool, work);
+        return await this.#once(pool, BEGIN, work, this.#observer);
       } catch (error) {
         if (attempt === MOST_ATTEMPTS || !isWorthRepeating(error)) throw asStoreError(error);
         await sleep(Math.random() * PAUSE_MS * attempt);
@@ -76,18 +91,23 @@ export class Database implements Queries {
     }
   }
 
-  async #once<T>(pool: Pool, work: (tx: Queries) => Promise<T>): Promise<T> {
+  async #once<T>(
+    pool: Pool,
+    begin: string,
+    work: (tx: Queries) => Promise<T>,
+    observer?: StoreObserver,
+  ): Promise<T> {
     const client = await pool.connect();
     // Without a listener, a connection that breaks between two statements would end the process.
     const ignore = () => undefined;
     client.on('error', ignore);
     let broken = false;
     try {
-      await client.query(BEGIN);
+      await client.query(begin);
       const value = await work(queriesOn(client));
       const began = performance.now();
       await commit(client);
-      this.#observer?.committed(performance.now() - began, 1);
+      observer?.committed(performance.now() - began, 1);
       return value;
     } catch (error) {
       broken = hasLostConnection(error) || !(await isRolledBack(client));

@@ -8,6 +8,7 @@ export const LOCKS = {
   fanOut: 0x6d6f_7202,
   addonKey: 0x6d6f_7203,
   user: 0x6d6f_7204,
+  replays: 0x6d6f_7205,
 };
 
 /** One handshake begins at a time for a key, in whatever context: who uses it is read, and then decided upon. */
@@ -18,4 +19,9 @@ export async function lockAddonKey(tx: Queries, addonKey: string): Promise<void>
 /** What a user grants and their deactivation come one after the other: otherwise a grant could slip past it. */
 export async function lockUser(tx: Queries, userId: string): Promise<void> {
   await tx.run(sql`SELECT pg_advisory_xact_lock(${LOCKS.user}, hashtext(${userId}))`);
+}
+
+/** Replays go on one chunk at a time: two may take the same delivery, and the second passes over what the first owes. */
+export async function lockReplays(tx: Queries): Promise<void> {
+  await tx.run(sql`SELECT pg_advisory_xact_lock(${LOCKS.replays}, 0)`);
 }

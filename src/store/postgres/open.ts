@@ -1,14 +1,17 @@
 // One PostgreSQL database as a Store: the parts. Nothing is connected to before the first call.
 import { MortiseError } from '../../core/errors.ts';
-import type { Store, StoreObserver } from '../store.ts';
+import type { DeliveryStore, Store, StoreObserver } from '../store.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { Database } from './database.ts';
+import { deliveryViews } from './delivery-views.ts';
+import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
+import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
@@ -30,9 +33,9 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
     sessions: sessionStore(db),
     tokens: missing('tokens'),
     events: missing('events'),
-    deliveries: missing('deliveries'),
-    explanations: missing('explanations'),
-    replays: missing('replays'),
+    deliveries: { ...missing<DeliveryStore>('deliveries'), ...deliveryViews(db) },
+    explanations: explanationStore(db),
+    replays: replayStore(db, observer),
     engine: missing('engine'),
     close: () => db.close(),
   };

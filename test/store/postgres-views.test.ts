@@ -1,0 +1,89 @@
+// What is read of long logs on PostgreSQL: every page reads a bounded number of rows, and nothing is missed for that.
+import { expect } from 'chai';
+import sql, { type Sql } from 'sql-template-tag';
+import { Database } from '../../src/store/postgres/database.ts';
+import { endsNewestFirst, endsOldestFirst } from '../../src/store/postgres/ended-deliveries.ts';
+import { openPostgres } from '../../src/store/postgres/open.ts';
+import type { DeliveryFilter } from '../../src/store/rows.ts';
+import type { Store } from '../../src/store/store.ts';
+import { migratedDatabase } from '../helpers/postgres.ts';
+
+const T = Date.UTC(2026, 0, 31, 12);
+/** More than one page reads, of the list and of a replay. */
+const MANY = 52_000;
+
+describe('long logs on PostgreSQL', function () {
+  this.timeout(60_000);
+  let db: Database;
+  let store: Store;
+
+  before(async () => {
+    const url = await migratedDatabase();
+    db = new Database(url);
+    store = openPostgres(url);
+    await db.run(sql`CREATE TABLE mortise.events_test PARTITION OF mortise.events
+      FOR VALUES FROM (0) TO (9000000000000)`);
+    await db.run(sql`CREATE TABLE mortise.attempts_test PARTITION OF mortise.attempts
+      FOR VALUES FROM (0) TO (9000000000000)`);
+    for (const id of ['one', 'two']) {
+      await db.run(sql`INSERT INTO mortise.installations
+          (id, addon_key, context, client_key, oauth_client_id, state, created_at, updated_at)
+        VALUES (${id}, ${id}, 'acme', ${id}, ${id}, 'enabled', 0, 0)`);
+    }
+    await db.run(sql`INSERT INTO mortise.events (seq, id, type, context, payload, created_at)
+      SELECT n, 'event ' || n, 'repo:push', 'acme', '{}', ${T}::bigint + n FROM generate_series(1, ${MANY}) n`);
+    // One webhook of installation one was told of each; the first event's failed, and was told to two as well.
+    await db.run(ended(sql`CASE n WHEN 1 THEN 'failed' ELSE 'delivered' END`, 'one', MANY));
+    await db.run(ended(sql`'failed'`, 'two', 1));
+    await db.run(sql`ANALYZE mortise.attempts, mortise.events`);
+  });
+  after(async () => {
+    await store.close();
+    await db.close();
+  });
+
+  function ended(outcome: Sql, installation: string, count: number): Sql {
+    // As derivedIdAt makes them: the time, and the rest.
+    return sql`INSERT INTO mortise.attempts (delivery_id, number, at, duration_ms, outcome, url, installation_id,
+        webhook_id, event_id, event_type, event_at)
+      SELECT substr(lpad(to_hex(${T}::bigint + n), 12, '0'), 1, 8) || '-' || substr(lpad(to_hex(${T}::bigint + n), 12, '0'), 9)
+          || '-8000-8000-' || ${installation}, 1, ${T}::bigint + n, 5, ${outcome}, 'https://addon.example', ${installation},
+        'hook', 'event ' || n, 'repo:push', ${T}::bigint + n FROM generate_series(1, ${count}) n`;
+  }
+
+  async function pages(filter: Partial<DeliveryFilter>) {
+    const found: { ids: string[]; next: string | null }[] = [];
+    for (let after: string | undefined; ; ) {
+      const { items, next } = await store.deliveries.list({ limit: 10_000, after, ...filter });
+      found.push({ ids: items.map(({ id }) => id), next });
+      if (next === null) return found;
+      after = next;
+    }
+  }
+
+  it('are listed whole, no delivery twice', async () => {
+    const ids = (await pages({})).flatMap((page) => page.ids);
+    expect(ids).to.have.length(MANY + 1);
+    expect(new Set(ids)).to.have.length(MANY + 1);
+    expect(ids).to.deep.equal([...ids].sort().reverse());
+  });
+
+  it('end a page that finds little, which says where to go on', async () => {
+    const found = await pages({ state: 'failed', limit: 5 });
+    expect(found.map(({ ids }) => ids.length)).to.deep.equal([0, 2]);
+    expect((await pages({ state: 'failed', installationId: 'one' })).at(-1)!.ids).to.have.length(1);
+    expect(await pages({ state: 'failed', installationId: 'two' })).to.have.length(1);
+  });
+
+  it('are never read from end to end', async () => {
+    const between = { above: '', below: '~', event: null };
+    for (const installation of [null, 'one']) {
+      for (const ends of [endsNewestFirst, endsOldestFirst]) {
+        const query = sql`SELECT * FROM ${ends({ ...between, installation }, 5_000)} e LIMIT 50`;
+        const plan = JSON.stringify(await db.all(sql`EXPLAIN (FORMAT JSON) ${query}`));
+        expect(plan).to.match(/"Index Name":"attempts_test/);
+        expect(plan).not.to.match(/Seq Scan|"Node Type":"Sort"/);
+      }
+    }
+  });
+});
