@@ -6,6 +6,7 @@ import { addDeliveriesCommand } from './commands/deliveries.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addInstallCommand } from './commands/install.ts';
 import { addInstallationsCommand } from './commands/installations.ts';
+import { addMigrateCommand } from './commands/migrate.ts';
 import { addReplayCommand } from './commands/replay.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addValidateCommand } from './commands/validate.ts';
@@ -24,6 +25,7 @@ addDeliveriesCommand(program);
 addReplayCommand(program);
 addConsumersCommand(program);
 addGrantsCommand(program);
+addMigrateCommand(program);
 
 try {
   await program.parseAsync();

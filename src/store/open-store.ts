@@ -1,5 +1,8 @@
 // Which store a database address means; nothing else asks.
+import type { CopySource, CopyTarget } from './copied-tables.ts';
+import { openPostgresCopyTarget } from './postgres/copy-target.ts';
 import { openPostgres } from './postgres/open.ts';
+import { openSqliteCopySource } from './sqlite/copy-source.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
 import type { AttemptStore, Store, StoreObserver } from './store.ts';
@@ -18,6 +21,19 @@ export function openStore(database: string, observer?: StoreObserver): Store {
 /** For a thread that makes attempts, beside a store that is open already. */
 export function openAttemptStore(database: string): AttemptStore {
   return openSqliteForAttempts(database);
+}
+
+/**
+ * @param path of an SQLite file
+ * @throws source_missing, source_in_use, source_unreadable, source_older, database_newer
+ */
+export function openCopySource(path: string): CopySource {
+  return openSqliteCopySource(path);
+}
+
+/** @param url `postgres://…`; connected to with the first call */
+export function openCopyTarget(url: string): CopyTarget {
+  return openPostgresCopyTarget(url);
 }
 
 export function isPostgresUrl(database: string): boolean {

@@ -5,7 +5,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
-import { openPool } from './open-pool.ts';
+import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
 import { asStoreError, hasLostConnection, isWorthRepeating } from './store-errors.ts';
 
@@ -24,18 +24,20 @@ const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 export class Database implements Queries {
   readonly #url: string;
   readonly #observer: StoreObserver | undefined;
+  readonly #options: PoolOptions;
   #pool: Promise<Pool> | undefined;
   #isClosed = false;
 
-  constructor(url: string, observer?: StoreObserver) {
+  constructor(url: string, observer?: StoreObserver, options: PoolOptions = {}) {
     this.#url = url;
     this.#observer = observer;
+    this.#options = options;
   }
 
   /** Opens and migrates it, unless that is done. What failed is tried anew by the next who asks. */
   open(): Promise<Pool> {
     if (this.#isClosed) throw closed();
-    this.#pool ??= openPool(this.#url).catch((error) => {
+    this.#pool ??= openPool(this.#url, this.#options).catch((error) => {
       this.#pool = undefined;
       throw error;
     });

@@ -9,7 +9,7 @@ import type { Database } from './database.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import type { Queries } from './queries.ts';
-import { subscribedThen } from './subscribed-then.ts';
+import { SUBSCRIBED_THEN } from './subscribed-then.ts';
 import { toldDeliveries } from './told-deliveries.ts';
 
 type Of<T> = T & { installationId: string };
@@ -104,24 +104,13 @@ function webhookLog(tx: Queries, ids: string[]): Promise<WebhookRow[]> {
 
 /** Those of the installations to which the fan-out has not come yet. */
 async function aheadOf(tx: Queries, event: ExplainedEvent, ids: string[]): Promise<Set<string>> {
-  const { id, context, type, resource, createdAt } = event;
-  const published = await tx.get<{ seq: number; orderingKey: string | null }>(
-    sql`SELECT seq, ordering_key AS "orderingKey" FROM mortise.events
-      WHERE id = ${id} AND created_at = ${createdAt}`,
-  );
-  if (!published) return new Set();
-  const { seq, orderingKey } = published;
-  const waiting = await tx.get<{ after: string }>(
-    sql`SELECT after_installation AS after FROM mortise.outbox
-      WHERE bucket = ${bucketOf(orderingKey ?? id)} AND seq = ${seq}`,
-  );
-  if (!waiting) return new Set();
-  const rows = await tx.all<{
-    id: string;
-  }>(sql`SELECT DISTINCT s.installation_id AS id FROM mortise.subscriptions s
+  const rows = await tx.all<{ id: string }>(sql`SELECT DISTINCT s.installation_id AS id
+    FROM mortise.events v
+    JOIN mortise.outbox o ON o.seq = v.seq
+    JOIN mortise.subscriptions s ON s.context = o.context AND s.event_type = o.event_type
     JOIN mortise.installations i ON i.id = s.installation_id
-    WHERE s.context = ${context} AND s.event_type = ${type} AND s.installation_id = ANY(${ids})
-      AND s.installation_id > ${waiting.after} AND ${subscribedThen(seq, resource)}`);
+    WHERE v.id = ${event.id} AND v.created_at = ${event.createdAt} AND s.installation_id = ANY(${ids})
+      AND s.installation_id > o.after_installation AND ${SUBSCRIBED_THEN}`);
   return new Set(rows.map((row) => row.id));
 }
 

@@ -236,7 +236,7 @@ async function replaceGrant(
 }
 
 async function activate(tx: Queries, handshake: Handshake, at: number): Promise<void> {
-  const { name, lifecycle } = JSON.parse(handshake.descriptor);
+  const { addonName, isToldOfRevocations } = descriptorColumns(handshake.descriptor);
   // Nothing of an overlap lives on: the add-on may be at another origin now.
   await tx.run(sql`UPDATE mortise.oauth_clients SET secret_hash = ${handshake.oauthSecretHash}, enabled = true,
       previous_secret_hash = NULL, previous_secret_until = NULL
@@ -244,10 +244,22 @@ async function activate(tx: Queries, handshake: Handshake, at: number): Promise<
   await tx.run(sql`UPDATE mortise.installations SET state = 'enabled', epoch = epoch + 1,
       descriptor_url = ${handshake.descriptorUrl}, base_url = ${handshake.baseUrl},
       descriptor = ${handshake.descriptor}, descriptor_digest = ${handshake.descriptorDigest},
-      descriptor_version = descriptor_version + 1, addon_name = ${withoutNul(name ?? null)},
-      is_told_of_revocations = ${(lifecycle?.authorizationRevoked ?? null) !== null},
+      descriptor_version = descriptor_version + 1, addon_name = ${addonName},
+      is_told_of_revocations = ${isToldOfRevocations},
       acknowledged_secrets = candidate_secrets, candidate_secrets = NULL,
       previous_secrets = NULL, previous_secrets_until = NULL, call_holder = NULL, call_held_until = NULL,
       installed_at = ${at}, uninstalled_at = NULL, updated_at = ${at}
     WHERE id = ${handshake.installationId}`);
+}
+
+/** What queries ask of the descriptor in force. @param descriptor null: none is in force yet */
+export function descriptorColumns(descriptor: string | null): {
+  addonName: string | null;
+  isToldOfRevocations: boolean;
+} {
+  const { name, lifecycle } = JSON.parse(descriptor ?? '{}');
+  return {
+    addonName: withoutNul(name ?? null),
+    isToldOfRevocations: (lifecycle?.authorizationRevoked ?? null) !== null,
+  };
 }

@@ -1,5 +1,6 @@
 // The pool of connections, and what must be true of a database before the first statement.
 import type { Pool, PoolClient } from 'pg';
+import { refuseHalfCopied } from './copy-progress.ts';
 import { migrate } from './migrate.ts';
 import {
   connectFailure,
@@ -17,11 +18,17 @@ const OLDEST_VERSION = 150_000;
 /** int8: milliseconds and counts, all of them far below 2^53. */
 const INT8 = 20;
 
+export interface PoolOptions {
+  /** For who copies another store into it. */
+  isBeingFilled?: boolean;
+}
+
 /**
  * @throws database_driver_missing, database_unreachable, database_login_refused, database_missing, database_too_old,
- *   database_encoding, database_read_only, database_permission, database_newer, database_unusable
+ *   database_encoding, database_read_only, database_permission, database_newer, database_unusable,
+ *   database_half_copied
  */
-export async function openPool(url: string): Promise<Pool> {
+export async function openPool(url: string, { isBeingFilled }: PoolOptions = {}): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
   });
@@ -45,6 +52,7 @@ export async function openPool(url: string): Promise<Pool> {
     try {
       await checkServer(client);
       await migrate(client, url);
+      if (!isBeingFilled) await refuseHalfCopied(client);
     } finally {
       client.release();
     }

@@ -109,6 +109,14 @@ export function newerDatabase(version: number, latest: number): MortiseError {
   });
 }
 
+export function halfCopied(): MortiseError {
+  return failure(
+    'database_half_copied',
+    'A copy into this database was begun and is not finished: what is there is a part.',
+    'Run the same "mortise migrate" again, which goes on where it stopped. Or go on with the old database, and DROP SCHEMA mortise CASCADE here.',
+  );
+}
+
 /** Several addresses of one name fail together. */
 function reasonOf(cause: unknown): string {
   const { message, code, errors } = cause as PgError & { errors?: PgError[] };

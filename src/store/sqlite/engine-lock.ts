@@ -18,18 +18,7 @@ export function engineStore(
   const forgotten = forgottenEvents(db);
   let seen = dataVersion.get();
   return {
-    tryLock() {
-      if (file === ':memory:') return { release() {} };
-      const lock = new Database(`${file}-engine`, { timeout: 0 });
-      try {
-        lock.pragma('locking_mode = EXCLUSIVE');
-        lock.exec('BEGIN EXCLUSIVE');
-      } catch {
-        lock.close();
-        return undefined;
-      }
-      return { release: () => void lock.close() };
-    },
+    tryLock: () => (file === ':memory:' ? { release() {} } : tryEngineLock(file)),
     hasForeignChanges() {
       const version = dataVersion.get();
       const hasChanged = version !== seen;
@@ -55,4 +44,17 @@ export function engineStore(
       return dropped;
     },
   };
+}
+
+/** @returns undefined if another process runs the engine on this file. */
+export function tryEngineLock(file: string): { release(): void } | undefined {
+  const lock = new Database(`${file}-engine`, { timeout: 0 });
+  try {
+    lock.pragma('locking_mode = EXCLUSIVE');
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch {
+    lock.close();
+    return undefined;
+  }
+  return { release: () => void lock.close() };
 }
