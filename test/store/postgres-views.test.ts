@@ -1,14 +1,17 @@
 // What is read of long logs on PostgreSQL: every page reads a bounded number of rows, and nothing is missed for that.
 import { expect } from 'chai';
-import sql, { type Sql } from 'sql-template-tag';
+import sql, { raw, type Sql } from 'sql-template-tag';
+import { newId } from '../../src/core/ids.ts';
 import { Database } from '../../src/store/postgres/database.ts';
 import { endsNewestFirst, endsOldestFirst } from '../../src/store/postgres/ended-deliveries.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
+import type { NewReplay, ReplayRow } from '../../src/store/replay-rows.ts';
 import type { DeliveryFilter } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
 
 const T = Date.UTC(2026, 0, 31, 12);
+const DAY = 24 * 3_600_000;
 /** More than one page reads, of the list and of a replay. */
 const MANY = 52_000;
 
@@ -35,6 +38,15 @@ describe('long logs on PostgreSQL', function () {
     // One webhook of installation one was told of each; the first event's failed, and was told to two as well.
     await db.run(ended(sql`CASE n WHEN 1 THEN 'failed' ELSE 'delivered' END`, 'one', MANY));
     await db.run(ended(sql`'failed'`, 'two', 1));
+    for (const [table, column] of [
+      ['events', 'type'],
+      ['attempts', 'event_type'],
+    ] as const) {
+      const id = raw(table === 'events' ? 'id' : 'event_id');
+      await db.run(
+        sql`UPDATE mortise.${raw(table)} SET ${raw(column)} = 'rare' WHERE ${id} = ${`event ${MANY}`}`,
+      );
+    }
     await db.run(sql`ANALYZE mortise.attempts, mortise.events`);
   });
   after(async () => {
@@ -85,5 +97,93 @@ describe('long logs on PostgreSQL', function () {
         expect(plan).not.to.match(/Seq Scan|"Node Type":"Sort"/);
       }
     }
+  });
+
+  function replayOf(own: Partial<NewReplay>): NewReplay {
+    return {
+      id: newId(),
+      deliveryId: null,
+      installationId: null,
+      eventType: null,
+      eventId: null,
+      since: null,
+      until: T + DAY,
+      outcomes: ['failed'],
+      allowed: 'then-and-now',
+      createdAt: T,
+      newIds: false,
+      perSecond: 50,
+      total: 0,
+      alreadyDelivered: 0,
+      ...own,
+    };
+  }
+
+  async function counted(own: Partial<NewReplay>): Promise<{ count: number; pages: number }> {
+    let count = 0;
+    for (let [cursor, pages] = [null as string | null, 1]; ; pages++) {
+      const page = await store.replays.count(replayOf(own), cursor);
+      count += page.count;
+      if (page.cursor === null) return { count, pages };
+      cursor = page.cursor;
+    }
+  }
+
+  it('are replayed page by page, though little of them is asked for', async () => {
+    expect((await counted({})).count).to.equal(2);
+    const rare = await counted({ eventType: 'rare', outcomes: ['delivered'] });
+    expect(rare.count).to.equal(1);
+    expect(rare.pages).to.be.within(5, 20);
+  });
+
+  it('are looked through for what was never owed, page by page', async () => {
+    await db.run(sql`INSERT INTO mortise.subscriptions (context, event_type, installation_id, webhook_id, since)
+      VALUES ('acme', 'repo:push', 'two', 'hook', ${T}), ('acme', 'rare', 'two', 'hook', ${T})`);
+    const own = { allowed: 'now', outcomes: [], installationId: 'two' } as const;
+    expect((await counted({ ...own, outcomes: [] })).count).to.equal(MANY);
+    const rare = await counted({ ...own, outcomes: [], eventType: 'rare' });
+    expect(rare.count).to.equal(1);
+    expect(rare.pages).to.be.above(10);
+    const { count } = await counted({ ...own, outcomes: [], since: T + 100, until: T + 199 });
+    expect(count).to.equal(100);
+  });
+
+  it('are looked through from the first again where SQLite’s order was another', async () => {
+    const replay = replayOf({ allowed: 'now', installationId: 'two', until: T + 10 });
+    for (const [day, first] of [
+      ['20260131', 1],
+      ['', 9],
+    ]) {
+      await store.replays.create({ ...replay, id: newId() });
+      const [{ id }] = (await store.replays.list({ limit: 1 })) as [ReplayRow];
+      const cursor = JSON.stringify(['events', day, 9, '', '']);
+      await db.run(sql`UPDATE mortise.replays SET cursor = ${cursor} WHERE id = ${id}`);
+      await store.replays.advance(id, { most: 100, now: T, expiresAfterMs: DAY });
+      const owed = await db.get<{ seq: number }>(
+        sql`SELECT min(event_seq) AS seq FROM mortise.deliveries`,
+      );
+      expect(owed!.seq).to.equal(first);
+      await db.run(sql`DELETE FROM mortise.deliveries`);
+      await store.replays.cancel(id, T);
+    }
+  });
+
+  it('are replayed once, though two replays give new ids to the same', async () => {
+    const own = { newIds: true, outcomes: ['delivered'], until: T + 60 } as const;
+    const both = [newId(), newId()];
+    for (const id of both) {
+      await store.replays.create(replayOf({ ...own, outcomes: ['delivered'], id }));
+    }
+    await Promise.all(
+      both.map(async (id) => {
+        const chunk = { most: 5, now: T, expiresAfterMs: DAY };
+        while (!(await store.replays.advance(id, chunk))!.isOver);
+      }),
+    );
+    const owed = await db.all(sql`SELECT id FROM mortise.deliveries`);
+    expect(owed).to.have.length(59);
+    const rows = await Promise.all(both.map((id) => store.replays.find(id)));
+    expect(rows.map((row) => row!.done + row!.skippedOwed)).to.deep.equal([59, 59]);
+    expect(rows[0]!.done + rows[1]!.done).to.equal(59);
   });
 });
