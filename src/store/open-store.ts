@@ -1,5 +1,6 @@
 // Which store a database address means; nothing else asks.
 import { openPostgres } from './postgres/open.ts';
+import { openPostgresForAttempts } from './postgres/open-for-attempts.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
 import type { AttemptStore, Store, StoreObserver } from './store.ts';
@@ -17,7 +18,9 @@ export function openStore(database: string, observer?: StoreObserver): Store {
 
 /** For a thread that makes attempts, beside a store that is open already. */
 export function openAttemptStore(database: string): AttemptStore {
-  return openSqliteForAttempts(database);
+  return isPostgresUrl(database)
+    ? openPostgresForAttempts(database)
+    : openSqliteForAttempts(database);
 }
 
 export function isPostgresUrl(database: string): boolean {

@@ -8,6 +8,7 @@ export const LOCKS = {
   fanOut: 0x6d6f_7202,
   addonKey: 0x6d6f_7203,
   user: 0x6d6f_7204,
+  days: 0x6d6f_7205,
 };
 
 /** One handshake begins at a time for a key, in whatever context: who uses it is read, and then decided upon. */

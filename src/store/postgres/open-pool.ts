@@ -9,8 +9,6 @@ import {
   wrongEncoding,
 } from './start-errors.ts';
 
-/** Of one process. A transaction takes a connection for a few milliseconds. */
-const MOST_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The oldest that is tested, and that the PostgreSQL project still mends. */
 const OLDEST_VERSION = 150_000;
@@ -21,14 +19,14 @@ const INT8 = 20;
  * @throws database_driver_missing, database_unreachable, database_login_refused, database_missing, database_too_old,
  *   database_encoding, database_read_only, database_permission, database_newer, database_unusable
  */
-export async function openPool(url: string): Promise<Pool> {
+export async function openPool(url: string, mostConnections: number): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
   });
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: MOST_CONNECTIONS,
+    max: mostConnections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: {

@@ -1,7 +1,7 @@
 // Which process runs the engine. The lock is SQLite's own on a file beside the database: the operating
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
-import type { DroppedDay, EngineStore } from '../store.ts';
+import type { DroppedDay, EngineLock, EngineStore } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';
@@ -18,8 +18,8 @@ export function engineStore(
   const forgotten = forgottenEvents(db);
   let seen = dataVersion.get();
   return {
-    tryLock() {
-      if (file === ':memory:') return { release() {} };
+    async tryLock() {
+      if (file === ':memory:') return held(() => {});
       const lock = new Database(`${file}-engine`, { timeout: 0 });
       try {
         lock.pragma('locking_mode = EXCLUSIVE');
@@ -28,9 +28,10 @@ export function engineStore(
         lock.close();
         return undefined;
       }
-      return { release: () => void lock.close() };
+      return held(() => void lock.close());
     },
-    hasForeignChanges() {
+    /** Whether another connection has committed; costs about a microsecond. */
+    async hasForeignChanges() {
       const version = dataVersion.get();
       const hasChanged = version !== seen;
       seen = version;
@@ -54,5 +55,14 @@ export function engineStore(
       }
       return dropped;
     },
+  };
+}
+
+/** Nobody takes it from a process that lives. */
+function held(release: () => void): EngineLock {
+  return {
+    isHeld: () => true,
+    lost: new Promise(() => {}),
+    release: async () => release(),
   };
 }
