@@ -20,6 +20,16 @@ import { openStore } from './store/open-store.ts';
 import { AttemptThreads } from './webhooks/attempt-threads.ts';
 import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
 
+/** What a better-sqlite3 database has. */
+export interface SqliteTransaction {
+  readonly inTransaction: boolean;
+}
+
+/** What a client of `pg` has. */
+export interface PostgresTransaction {
+  query(text: string): Promise<unknown>;
+}
+
 /** The host side of an add-on ecosystem, inside a product. */
 export interface Host {
   readonly baseUrl: string;
@@ -34,7 +44,15 @@ export interface Host {
    * In the product's own open transaction: written before this returns, published if that commits. A
    * better-sqlite3 handle on Mortise's own file, in a transaction, with synchronous = FULL. Throws at once.
    */
-  publish(event: EventInput, options: { transaction: unknown }): { id: string };
+  publish(event: EventInput, options: { transaction: SqliteTransaction }): { id: string };
+  /**
+   * The same on PostgreSQL: written when it resolves. A client of `pg` on Mortise's own database, after BEGIN. Await it
+   * before the next statement; an error other than idempotency_conflict ends that transaction, as PostgreSQL has it.
+   */
+  publish(
+    event: EventInput,
+    options: { transaction: PostgresTransaction },
+  ): Promise<{ id: string }>;
   install(request: InstallRequest): Promise<Installed>;
   changeInstallation(id: string, change: InstallationChange): Promise<void>;
   uninstall(id: string): Promise<void>;
@@ -75,10 +93,11 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
     platform: settings.platform,
     routes: () => createRoutes(parts),
     guard: (scope, guardOptions = {}) => guard(scope, guardOptions, parts),
-    publish: ((event: EventInput, within?: { transaction: unknown }) =>
-      within === undefined
-        ? publish([event], parts).then(([id]) => ({ id }))
-        : { id: publishWithin(within.transaction, [event], parts)[0] }) as Host['publish'],
+    publish: ((event: EventInput, within?: { transaction: unknown }) => {
+      if (within === undefined) return publish([event], parts).then(([id]) => ({ id }));
+      const ids = publishWithin(within.transaction, [event], parts);
+      return Array.isArray(ids) ? { id: ids[0] } : ids.then(([id]) => ({ id }));
+    }) as Host['publish'],
     install: (request) => install(request, parts),
     changeInstallation: async (id, change) => void (await changeInstallation(id, change, parts)),
     uninstall: (id) => uninstall(id, parts),

@@ -29,5 +29,5 @@ const attempts = new LocalAttempts({
 
 serveAttempts(port, attempts, async () => {
   await outbound.close();
-  store.close();
+  await store.close();
 });

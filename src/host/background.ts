@@ -6,6 +6,7 @@ import { lifecycleSequence } from '../lifecycle/sequence.ts';
 import { scopesToSeeAll } from '../platform/redact.ts';
 import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LaneState, LifecycleCall } from '../store/rows.ts';
+import type { EngineLock } from '../store/store.ts';
 import type { Attempts } from '../webhooks/attempts.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { wellLane } from '../webhooks/health.ts';
@@ -29,7 +30,7 @@ const LET_GO_MS = 3_600_000;
 export class Background {
   readonly #parts: HostParts;
   readonly #undeclaredSaid = new Set<string>();
-  #lock: { release(): void } | undefined;
+  #lock: EngineLock | undefined;
   #engine: Engine | undefined;
   #attempts: Attempts | undefined;
   #sequence: InTurn<LifecycleCall> | undefined;
@@ -38,6 +39,9 @@ export class Background {
   #lettingGo: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
   #isOpen = false;
+  /** Taking over and standing down, one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #isNoticing = false;
 
   constructor(parts: HostParts) {
     this.#parts = parts;
@@ -47,7 +51,8 @@ export class Background {
   async start(): Promise<void> {
     this.#isOpen = true;
     await this.#refreshSubscriptions();
-    await this.#takeOver();
+    this.#turn = this.#takeOver();
+    await this.#turn;
   }
 
   wake(): void {
@@ -74,6 +79,13 @@ export class Background {
   async stop(): Promise<void> {
     this.#isOpen = false;
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#turn.catch(() => undefined);
+    await this.#standDown();
+  }
+
+  /** Ends what is under way, and lets another process go on. */
+  async #standDown(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#replays?.stop();
     await Promise.all([
       this.#engine?.stop(),
@@ -83,17 +95,45 @@ export class Background {
     ]);
     await this.#attempts?.close();
     this.#parts.metrics.engineStopped();
-    this.#lock?.release();
+    await this.#lock?.release();
+    this.#replays = this.#engine = this.#sequence = this.#securityEvents = undefined;
+    this.#attempts = this.#lock = undefined;
+  }
+
+  async #lost(lock: EngineLock): Promise<void> {
+    await lock.lost;
+    if (!this.#isOpen || this.#lock !== lock) return;
+    const { log } = this.#parts.settings;
+    log.warn('another process may run the engine now: this one could not renew its right in time');
+    this.#turn = this.#turn.then(() => this.#standDown()).then(() => this.#tryLater());
+  }
+
+  #tryLater(): void {
+    if (!this.#isOpen) return;
+    const retry = async () => {
+      try {
+        await this.#takeOver();
+      } catch (error) {
+        const { log } = this.#parts.settings;
+        log.error({ err: error }, 'the engine could not be started; trying again');
+        await this.#standDown();
+        this.#tryLater();
+      }
+    };
+    this.#timers = [
+      setTimeout(() => {
+        this.#turn = retry();
+      }, LOCK_RETRY_MS),
+    ];
   }
 
   async #takeOver(): Promise<void> {
     const { store, settings } = this.#parts;
     if (!this.#isOpen) return;
-    this.#lock = store.engine.tryLock();
-    if (!this.#lock) {
-      this.#timers = [setTimeout(() => void this.#takeOver(), LOCK_RETRY_MS)];
-      return;
-    }
+    const lock = await store.engine.tryLock();
+    if (!lock) return this.#tryLater();
+    this.#lock = lock;
+    void this.#lost(lock);
     const { clock, log, random } = settings;
     const { metrics } = this.#parts;
     const attempts = this.#parts.openAttempts((eventType, pointers) =>
@@ -109,6 +149,7 @@ export class Background {
       observer: new EngineLog(metrics, log),
       notice: (installationId, kind) => noticeOwed(installationId, kind, this.#parts),
       onCallsOwed: () => this.#sequence?.wake(),
+      isInCharge: () => lock.isHeld(),
     });
     this.#engine = engine;
     this.#sequence = lifecycleSequence({
@@ -133,9 +174,7 @@ export class Background {
     this.#securityEvents.start();
     this.#replays.wake();
     this.#timers = [
-      setInterval(() => {
-        if (store.engine.hasForeignChanges()) this.wake();
-      }, FOREIGN_CHANGES_MS),
+      setInterval(() => void this.#noticeOthers(), FOREIGN_CHANGES_MS),
       setInterval(() => {
         const { installations } = store;
         installations.refuseForgottenHandshakes(clock.now()).catch((error: unknown) => {
@@ -149,6 +188,18 @@ export class Background {
     ];
     for (const timer of this.#timers) timer.unref();
     this.#letGo();
+  }
+
+  async #noticeOthers(): Promise<void> {
+    if (this.#isNoticing) return;
+    this.#isNoticing = true;
+    try {
+      if (await this.#parts.store.engine.hasForeignChanges()) this.wake();
+    } catch {
+      // The next time: whoever has something to read or to write says what is wrong with the database.
+    } finally {
+      this.#isNoticing = false;
+    }
   }
 
   /** Beside the deliveries, never before them. */

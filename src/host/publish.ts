@@ -44,17 +44,26 @@ export async function publish(inputs: EventInput[], parts: HostParts): Promise<s
   return ids;
 }
 
-/** Inside the caller's open transaction; throws before anything is written. @throws also transaction_unusable */
+/**
+ * Inside the caller's open transaction.
+ * @returns at once where the store does.
+ * @throws before anything is written; also transaction_unusable
+ */
 export function publishWithin(
   transaction: unknown,
   inputs: EventInput[],
   parts: HostParts,
-): string[] {
+): string[] | Promise<string[]> {
   const events = toEvents(inputs, parts);
-  const rows = events.map(({ row }) => row);
-  const ids = parts.store.events.publishWithin(transaction, rows);
-  countNew(events, ids, parts);
-  return ids;
+  const counted = (ids: string[]) => {
+    countNew(events, ids, parts);
+    return ids;
+  };
+  const ids = parts.store.events.publishWithin(
+    transaction,
+    events.map(({ row }) => row),
+  );
+  return Array.isArray(ids) ? counted(ids) : ids.then(counted);
 }
 
 /** One that was published before under its key has the id of that time. */

@@ -2,6 +2,7 @@
 import type { CopySource, CopyTarget } from './copied-tables.ts';
 import { openPostgresCopyTarget } from './postgres/copy-target.ts';
 import { openPostgres } from './postgres/open.ts';
+import { openPostgresForAttempts } from './postgres/open-for-attempts.ts';
 import { openSqliteCopySource } from './sqlite/copy-source.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
@@ -20,7 +21,9 @@ export function openStore(database: string, observer?: StoreObserver): Store {
 
 /** For a thread that makes attempts, beside a store that is open already. */
 export function openAttemptStore(database: string): AttemptStore {
-  return openSqliteForAttempts(database);
+  return isPostgresUrl(database)
+    ? openPostgresForAttempts(database)
+    : openSqliteForAttempts(database);
 }
 
 /**

@@ -377,9 +377,10 @@ export interface EventStore extends OwedEventStore {
   publish(events: EventRow[]): Promise<string[]>;
   /**
    * The same inside the caller's own open transaction; nothing is published unless that commits.
+   * @returns at once on SQLite, where nothing may come between.
    * @throws transaction_unusable if the handle is not a transaction on Mortise's own database.
    */
-  publishWithin(transaction: unknown, events: EventRow[]): string[];
+  publishWithin(transaction: unknown, events: EventRow[]): string[] | Promise<string[]>;
   find(id: string): Promise<EventRow | undefined>;
   /** Everything published before this time is past retention; 0 while nothing is. */
   forgottenBefore(): Promise<number>;
@@ -396,7 +397,7 @@ export interface GateStore {
   recipient(installationId: string): Promise<Recipient | undefined>;
   /**
    * Synchronous by contract: whether nothing the gate looked at has changed since `epoch` was read. What was answered
-   * to whoever changed it is never overlooked.
+   * to whoever changed it is never overlooked. False also where that is not certain: after `recipient` it is.
    */
   isCurrent(installationId: string, epoch: number): boolean;
 }
@@ -434,7 +435,7 @@ export interface DeliveryStore extends GateStore {
 export interface AttemptStore {
   events: OwedEventStore;
   gate: GateStore;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Which deliveries of an installation; everything where nothing is said. */
@@ -515,11 +516,20 @@ export interface DroppedDay {
 /** Rows, by table, where there were any. */
 export type Swept = Record<string, number>;
 
+/** Held until it is released, the process ends, or it is lost. */
+export interface EngineLock {
+  /** Synchronous: false as soon as another process may have it. */
+  isHeld(): boolean;
+  /** Resolves when it is not held any more, though nobody has released it. */
+  readonly lost: Promise<void>;
+  release(): Promise<void>;
+}
+
 export interface EngineStore {
-  /** The right to run the engine on this database, held by an OS-level lock; undefined if another process has it. */
-  tryLock(): { release(): void } | undefined;
-  /** Whether another connection has committed since the last call; costs about a microsecond. */
-  hasForeignChanges(): boolean;
+  /** The right to run the engine on this database; undefined if another process has it. */
+  tryLock(): Promise<EngineLock | undefined>;
+  /** Whether others have left something to do since the last call; cheap, and asked many times a second. */
+  hasForeignChanges(): Promise<boolean>;
   /** Makes room for what comes in the next day, and lets go of whole days that are past retention. */
   turnDays(now: number, retention: { events: number; attempts: number }): Promise<DroppedDay[]>;
   /**

@@ -1,6 +1,7 @@
 // One delivery, one try. The order is the security argument: nothing is built before the gate, and
 // nothing leaves if what the gate saw has changed by the time there is a socket.
 import { type Clock, isoTime } from '../core/clock.ts';
+import { MortiseError } from '../core/errors.ts';
 import type { Outbound } from '../core/outbound.ts';
 import { spanOf, traceOf, traceparentOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -63,6 +64,7 @@ export async function attempt(
   const decide = (to: KnownRecipient) => decideGate(event, to, delivery, platform);
   const traceId = traceOf(event);
   let recipient = recipients.known(delivery.installationId);
+  const withheldAt = new Set<number>();
   for (let look = 1; look <= MOST_LOOKS; look++) {
     let gate = recipient && decide(recipient);
     // A refusal must not rest on what was kept.
@@ -92,6 +94,7 @@ export async function attempt(
       mayStart: () => parts.gate.isCurrent(installation.id, installation.epoch),
     });
     if (answer.kind === 'withheld') {
+      withheldAt.add(installation.epoch);
       recipient = undefined;
       continue;
     }
@@ -118,8 +121,19 @@ export async function attempt(
       refusal: undefined,
     };
   }
+  if (withheldAt.size === 1) throw gateUnsure();
   const message = 'The installation kept changing while it was being called.';
   return dropped(delivery, parts, { reason: 'not_installed', message }, { event, epoch: 0 });
+}
+
+/** It has not changed, as far as was seen: the store could not tell in time. */
+function gateUnsure(): MortiseError {
+  return new MortiseError({
+    code: 'gate_unsure',
+    status: 503,
+    message: 'Whether the installation has changed could not be told in time, so nothing was sent.',
+    hint: 'It is tried again. If it lasts, look at how long the database takes to answer, and at what keeps the event loop.',
+  });
 }
 
 export const EXPIRED = 'It was owed for too long.';

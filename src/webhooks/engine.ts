@@ -34,6 +34,8 @@ export interface EngineParts {
   ) => Promise<LifecycleCall | undefined>;
   /** Such calls are owed since this moment. */
   onCallsOwed: () => void;
+  /** Whether no other process may run it. Nothing is begun while it is not so. */
+  isInCharge: () => boolean;
 }
 
 const EVENTS_PER_PASS = 256;
@@ -148,7 +150,7 @@ export class Engine {
     this.#isFanningOut = true;
     const { store, clock, log } = this.#parts;
     try {
-      while (this.#isOpen && this.#mayHaveEvents && !this.#recorder.isFailing) {
+      while (this.#mayFanOut()) {
         this.#mayHaveEvents = false;
         const now = clock.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
@@ -164,6 +166,11 @@ export class Engine {
       this.#isFanningOut = false;
       this.#tellIdle();
     }
+  }
+
+  #mayFanOut(): boolean {
+    const isAble = this.#isOpen && this.#parts.isInCharge() && !this.#recorder.isFailing;
+    return isAble && this.#mayHaveEvents;
   }
 
   #hand(delivery: OwedDelivery): void {
@@ -231,7 +238,7 @@ export class Engine {
   }
 
   #serve(): void {
-    if (!this.#isOpen || this.#recorder.isBehind) return;
+    if (!this.#isOpen || this.#recorder.isBehind || !this.#parts.isInCharge()) return;
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       lane.waitsUntil = undefined;

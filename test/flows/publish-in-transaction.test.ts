@@ -92,6 +92,6 @@ describe("publish inside the product's transaction", () => {
   });
 
   it('needs a handle', () => {
-    refused(() => running.host.publish(PUSH, { transaction: {} }), 'transaction_unusable');
+    refused(() => running.host.publish(PUSH, { transaction: {} as never }), 'transaction_unusable');
   });
 });

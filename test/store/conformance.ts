@@ -685,6 +685,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         const row = await install();
         await publishAndFanOut(event());
         const [delivery] = await owed(row.id);
+        await store.deliveries.recipient(row.id);
         expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(true);
         await store.installations.uninstall(row.id, T, undefined);
         expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(false);
@@ -726,6 +727,8 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       it('disables and enables, and the gate sees both', async () => {
         const row = await install();
         const change = { at: T, subscriptions: [] };
+        await store.deliveries.recipient(row.id);
+        expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(true);
         const disabled = (await store.installations.setState(row.id, 'disabled', change))!;
         expect(disabled.state).to.equal('disabled');
         expect(store.deliveries.isCurrent(row.id, row.epoch)).to.equal(false);

@@ -108,13 +108,13 @@ describe('a SQLite file', () => {
   it('lets one process run the engine, and another when that one lets go', async () => {
     const second = openSqlite(file);
     try {
-      const lock = store.engine.tryLock();
+      const lock = await store.engine.tryLock();
       expect(lock).not.to.equal(undefined);
-      expect(second.engine.tryLock()).to.equal(undefined);
-      lock!.release();
-      const next = second.engine.tryLock();
+      expect(await second.engine.tryLock()).to.equal(undefined);
+      await lock!.release();
+      const next = await second.engine.tryLock();
       expect(next).not.to.equal(undefined);
-      next!.release();
+      await next!.release();
     } finally {
       await second.close();
     }
@@ -123,12 +123,12 @@ describe('a SQLite file', () => {
   it('notices what another connection commits, once, and not what it commits itself', async () => {
     const second = openSqlite(file);
     try {
-      store.engine.hasForeignChanges();
+      await store.engine.hasForeignChanges();
       await store.events.publish([event()]);
-      expect(store.engine.hasForeignChanges()).to.equal(false);
+      expect(await store.engine.hasForeignChanges()).to.equal(false);
       await second.events.publish([event()]);
-      expect(store.engine.hasForeignChanges()).to.equal(true);
-      expect(store.engine.hasForeignChanges()).to.equal(false);
+      expect(await store.engine.hasForeignChanges()).to.equal(true);
+      expect(await store.engine.hasForeignChanges()).to.equal(false);
     } finally {
       await second.close();
     }

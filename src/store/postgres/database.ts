@@ -2,9 +2,10 @@
 // PostgreSQL asks for that. Nothing is left behind in a session, so a pooler in transaction mode may stand in between.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
-import type { Sql } from 'sql-template-tag';
+import { raw, type Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
+import { findGateChange, untilGatesHaveSeen } from './gate-changes.ts';
 import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
 import { asStoreError, hasLostConnection, isWorthRepeating } from './store-errors.ts';
@@ -20,6 +21,17 @@ const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
  */
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s'`;
+const BEGIN_RELAXED = BEGIN.replace('synchronous_commit = on', 'synchronous_commit = off');
+
+/**
+ * When whoever wrote is answered. `committed`: at once, where nothing is lost if it is not on the disk after a power
+ * loss, but done again: such a loss takes the last commits, and never one that others were built upon without them.
+ * `durable`: when it is on the disk. `seen`: and nothing is sent any more that rests on what was there before.
+ */
+export type Until = 'committed' | 'durable' | 'seen';
+
+/** In a statement that is a transaction by itself: it is durable, whatever the database is set to otherwise. */
+export const DURABLE = raw(`set_config('synchronous_commit', 'on', true)`);
 
 export class Database implements Queries {
   readonly #url: string;
@@ -77,15 +89,43 @@ export class Database implements Queries {
   }
 
   /**
-   * Runs `work` inside a transaction and answers after it is durable. It may run again, on a deadlock for example: all
-   * it changes is in the database.
+   * Runs `work` inside a transaction. It may run again, on a deadlock for example: all it changes is in the database.
    * @throws store_busy, store_full, store_unreachable, store_unusable
    */
-  async transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Queries) => Promise<T>, until: Until = 'durable'): Promise<T> {
+    if (until !== 'seen') return this.#transact(work, until);
+    const { value, change } = await this.#transact(
+      async (tx) => ({ value: await work(tx), change: await findGateChange(tx) }),
+      'durable',
+    );
+    if (change !== undefined) await untilGatesHaveSeen(this, change);
+    return value;
+  }
+
+  /**
+   * A transaction of one statement in one round trip: the statement has DURABLE in it, and waits for no lock.
+   * @param writes that share it.
+   * @throws as `transaction`
+   */
+  async durably<T>(sql: Sql, writes: number): Promise<T[]> {
+    return this.#repeatedly(async (pool) => {
+      const began = performance.now();
+      const rows = await queriesOn(pool).all<T>(sql);
+      this.#observer?.committed(performance.now() - began, writes);
+      return rows;
+    });
+  }
+
+  #transact<T>(work: (tx: Queries) => Promise<T>, until: Until): Promise<T> {
+    const begin = until === 'committed' ? BEGIN_RELAXED : BEGIN;
+    return this.#repeatedly((pool) => this.#once(pool, begin, work, this.#observer));
+  }
+
+  async #repeatedly<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
     const pool = await this.open();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(pool, BEGIN, work, this.#observer);
+        return await work(pool);
       } catch (error) {
         if (attempt === MOST_ATTEMPTS || !isWorthRepeating(error)) throw asStoreError(error);
         await sleep(Math.random() * PAUSE_MS * attempt);

@@ -6,10 +6,10 @@ import type { ExplainedEvent, StatePeriod, ToldFacts, ToldOf } from '../explanat
 import type { InstallationRow, LaneState, WebhookRow } from '../rows.ts';
 import type { ExplanationStore } from '../store.ts';
 import type { Database } from './database.ts';
+import { SUBSCRIBED_THEN } from './fan-out.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import type { Queries } from './queries.ts';
-import { SUBSCRIBED_THEN } from './subscribed-then.ts';
 import { toldDeliveries } from './told-deliveries.ts';
 
 type Of<T> = T & { installationId: string };

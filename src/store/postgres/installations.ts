@@ -64,7 +64,7 @@ export function installationStore(db: Database): InstallationStore {
           WHERE installation_id = ${id} AND until IS NULL`);
         await endSubscriptions(tx, id, at);
         return true;
-      }),
+      }, 'seen'),
     setState: (id, state, { at, expectedEpoch, subscriptions: wanted, call }) =>
       db.transaction(async (tx) => {
         const installation = await change(tx, id, sql`state = ${state}`, at, expectedEpoch);
@@ -74,7 +74,7 @@ export function installationStore(db: Database): InstallationStore {
         await oweCall(tx, call);
         await replaceSubscriptions(tx, installation, wanted, at, await lockFanOut(tx));
         return installation;
-      }),
+      }, 'seen'),
     setGrant: (id, grant, { at, expectedEpoch, subscriptions: wanted, call }) =>
       db.transaction(async (tx) => {
         await lockInstallation(tx, id);
@@ -97,7 +97,7 @@ export function installationStore(db: Database): InstallationStore {
         await replaceSubscriptions(tx, installation, wanted, at, lastSeq);
         await replaceResources(tx, id, grant.resources, at, lastSeq);
         return installation;
-      }),
+      }, 'seen'),
     recover: (id, { at, expectedEpoch, subscriptions: wanted, ifPaused }) =>
       db.transaction(async (tx) => {
         const installation = await change(tx, id, undefined, at, expectedEpoch);
@@ -110,7 +110,7 @@ export function installationStore(db: Database): InstallationStore {
         );
         await replaceSubscriptions(tx, installation, wanted, at, await lockFanOut(tx));
         return { installation, webhooksOn };
-      }),
+      }, 'seen'),
     async takeRecovered() {
       const some = await db.get(sql`SELECT 1 FROM mortise.recoveries LIMIT 1`);
       if (some === undefined) return [];

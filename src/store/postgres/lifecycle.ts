@@ -14,13 +14,21 @@ const HEADS =
   raw(`(SELECT DISTINCT ON (installation_id) * FROM mortise.lifecycle_calls WHERE state = 'owed'
   ORDER BY installation_id, seq)`);
 
-/** In the order of these calls they are made, so their installation is locked. */
-export async function oweCall(tx: Queries, call: LifecycleCall | undefined): Promise<void> {
-  if (!call) return;
+/** In the order of these calls they are made, so their installations are locked. */
+export async function oweCalls(tx: Queries, calls: LifecycleCall[]): Promise<void> {
+  if (calls.length === 0) return;
+  const each = <K extends keyof LifecycleCall>(name: K) => calls.map((call) => call[name]);
   await tx.run(sql`INSERT INTO mortise.lifecycle_calls
       (id, installation_id, kind, state, attempts, due_at, created_at)
-    VALUES (${call.id}, ${call.installationId}, ${call.kind}, 'owed', ${call.attempts}, ${call.dueAt},
-      ${call.createdAt})`);
+    SELECT id, installation_id, kind, 'owed', attempts, due_at, created_at
+    FROM unnest(${each('id')}::text[], ${each('installationId')}::text[], ${each('kind')}::text[],
+      ${each('attempts')}::bigint[], ${each('dueAt')}::bigint[], ${each('createdAt')}::bigint[]) WITH ORDINALITY
+      AS c (id, installation_id, kind, attempts, due_at, created_at, place)
+    ORDER BY place`);
+}
+
+export async function oweCall(tx: Queries, call: LifecycleCall | undefined): Promise<void> {
+  if (call) await oweCalls(tx, [call]);
 }
 
 async function insertExchange(tx: Queries, exchange: ExchangeRecord): Promise<void> {

@@ -8,6 +8,7 @@ export const LOCKS = {
   fanOut: 0x6d6f_7202,
   addonKey: 0x6d6f_7203,
   user: 0x6d6f_7204,
+  days: 0x6d6f_7205,
   replays: 0x6d6f_7206,
 };
 

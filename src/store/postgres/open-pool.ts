@@ -19,6 +19,7 @@ const OLDEST_VERSION = 150_000;
 const INT8 = 20;
 
 export interface PoolOptions {
+  mostConnections?: number;
   /** For who copies another store into it. */
   isBeingFilled?: boolean;
 }
@@ -28,14 +29,17 @@ export interface PoolOptions {
  *   database_encoding, database_read_only, database_permission, database_newer, database_unusable,
  *   database_half_copied
  */
-export async function openPool(url: string, { isBeingFilled }: PoolOptions = {}): Promise<Pool> {
+export async function openPool(
+  url: string,
+  { mostConnections = MOST_CONNECTIONS, isBeingFilled }: PoolOptions,
+): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
   });
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: MOST_CONNECTIONS,
+    max: mostConnections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: {

@@ -1,16 +1,21 @@
 // One PostgreSQL database as a Store: the parts. Nothing is connected to before the first call.
 import { MortiseError } from '../../core/errors.ts';
-import type { DeliveryStore, Store, StoreObserver } from '../store.ts';
+import type { Store, StoreObserver } from '../store.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { Database } from './database.ts';
+import { Days } from './days.ts';
+import { deliveryStore } from './deliveries.ts';
 import { deliveryViews } from './delivery-views.ts';
+import { engineStore } from './engine.ts';
+import { eventStore } from './events.ts';
 import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
+import { openGate } from './open-for-attempts.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { usedScopeStore } from './used-scopes.ts';
@@ -18,6 +23,8 @@ import { usedScopeStore } from './used-scopes.ts';
 /** @param url `postgres://user:password@host:port/database`. */
 export function openPostgres(url: string, observer?: StoreObserver): Store {
   const db = new Database(url, observer);
+  const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
+  const gate = openGate(db, url);
   return {
     installKeys: installKeyStore(db),
     installations: installationStore(db),
@@ -32,12 +39,20 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
     tokens: missing('tokens'),
-    events: missing('events'),
-    deliveries: { ...missing<DeliveryStore>('deliveries'), ...deliveryViews(db) },
+    events: eventStore(db, days.events, observer),
+    deliveries: {
+      ...deliveryStore(db, days.attempts, observer),
+      ...deliveryViews(db),
+      recipient: gate.recipient,
+      isCurrent: gate.isCurrent,
+    },
     explanations: explanationStore(db),
     replays: replayStore(db, observer),
-    engine: missing('engine'),
-    close: () => db.close(),
+    engine: engineStore(db, days),
+    async close() {
+      await gate.close();
+      await db.close();
+    },
   };
 }
 

@@ -25,3 +25,25 @@ export async function switchWebhooksOn(
     WHERE installation_id = ${installationId} AND off_since IS NOT NULL AND until IS NULL RETURNING id`);
   return on.map(({ id }) => id);
 }
+
+export function findWebhooksOff(db: Queries, installationId: string): Promise<WebhookRow[]> {
+  return db.all(sql`SELECT ${WEBHOOK_COLUMNS} FROM mortise.webhooks
+    WHERE installation_id = ${installationId} AND off_since IS NOT NULL AND until IS NULL ORDER BY seq`);
+}
+
+/**
+ * What is owed to them, now and later, the gate refuses: so it is in the log, and can be made good. Their installations
+ * are locked.
+ */
+export async function switchWebhooksOff(
+  tx: Queries,
+  webhooks: { webhookId: string; at: number }[],
+): Promise<void> {
+  const switched = await tx.all<{ id: string }>(sql`UPDATE mortise.webhooks w SET off_since = o.at
+    FROM (SELECT id, MIN(at) AS at FROM unnest(${webhooks.map(({ webhookId }) => webhookId)}::text[],
+      ${webhooks.map(({ at }) => at)}::bigint[]) AS o (id, at) GROUP BY id) o
+    WHERE w.id = o.id AND w.off_since IS NULL RETURNING w.installation_id AS id`);
+  if (switched.length === 0) return;
+  await tx.run(sql`UPDATE mortise.installations SET epoch = epoch + 1
+    WHERE id = ANY (${switched.map(({ id }) => id)}::text[])`);
+}

@@ -1,7 +1,7 @@
 // Which process runs the engine. The lock is SQLite's own on a file beside the database: the operating
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
-import type { DroppedDay, EngineStore } from '../store.ts';
+import type { DroppedDay, EngineLock, EngineStore } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';
@@ -18,8 +18,12 @@ export function engineStore(
   const forgotten = forgottenEvents(db);
   let seen = dataVersion.get();
   return {
-    tryLock: () => (file === ':memory:' ? { release() {} } : tryEngineLock(file)),
-    hasForeignChanges() {
+    async tryLock() {
+      const lock = file === ':memory:' ? { release() {} } : tryEngineLock(file);
+      return lock && held(lock.release);
+    },
+    /** Whether another connection has committed; costs about a microsecond. */
+    async hasForeignChanges() {
       const version = dataVersion.get();
       const hasChanged = version !== seen;
       seen = version;
@@ -57,4 +61,13 @@ export function tryEngineLock(file: string): { release(): void } | undefined {
     return undefined;
   }
   return { release: () => void lock.close() };
+}
+
+/** Nobody takes it from a process that lives. */
+function held(release: () => void): EngineLock {
+  return {
+    isHeld: () => true,
+    lost: new Promise(() => {}),
+    release: async () => release(),
+  };
 }

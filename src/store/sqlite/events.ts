@@ -1,8 +1,9 @@
 // Published events, and the outbox beside them: in Mortise's own transaction, or in the product's.
 import { realpathSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { MortiseError } from '../../core/errors.ts';
+import type { MortiseError } from '../../core/errors.ts';
 import { bucketOf } from '../../core/ids.ts';
+import { idempotencyConflict, transactionUnusable } from '../publish-errors.ts';
 import type { EventRow } from '../rows.ts';
 import type { EventStore, StoreObserver } from '../store.ts';
 import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
@@ -118,16 +119,6 @@ function publisher(db: Database, tables: EventTables) {
   return (events: EventRow[]): string[] => events.map(publishOne);
 }
 
-function idempotencyConflict(key: string, eventId: string): MortiseError {
-  return new MortiseError({
-    code: 'idempotency_conflict',
-    status: 409,
-    message: `The idempotency key "${key}" was used for event ${eventId} with another body; nothing was published.`,
-    hint: 'Use a new key for a new event, and send exactly the same body when you repeat one.',
-    extensions: { eventId },
-  });
-}
-
 /** A commit that others rely on must be on Mortise's own file, in a transaction, and durable. */
 function usableTransaction(transaction: unknown, file: string): Database {
   const handle = transaction as Database;
@@ -150,10 +141,8 @@ function usableTransaction(transaction: unknown, file: string): Database {
 }
 
 function unusable(why: string): MortiseError {
-  return new MortiseError({
-    code: 'transaction_unusable',
-    status: 500,
-    message: `publish() was given a transaction it cannot join: ${why}.`,
-    hint: 'Open better-sqlite3 on the file of MORTISE_DATABASE_URL, set PRAGMA synchronous = FULL, and call publish() inside db.transaction(…).',
-  });
+  return transactionUnusable(
+    why,
+    'Open better-sqlite3 on the file of MORTISE_DATABASE_URL, set PRAGMA synchronous = FULL, and call publish() inside db.transaction(…).',
+  );
 }

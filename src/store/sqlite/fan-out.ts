@@ -3,9 +3,7 @@
 import type { Database } from 'better-sqlite3';
 import { bucketOf, derivedIdAt } from '../../core/ids.ts';
 import type { FannedOut, OwedDelivery } from '../rows.ts';
-
-/** How many deliveries of one event one transaction makes, so that it stays short. */
-const DELIVERIES_PER_CHUNK = 500;
+import { DELIVERIES_PER_CHUNK, wholeInstallations } from '../wide-events.ts';
 
 /** Whom an event is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
 export const SUBSCRIBED_THEN = `s.since_seq < @seq
@@ -111,7 +109,7 @@ export function fanOutOperation(db: Database) {
         continue;
       }
       endRun();
-      const chunk = wholeInstallations(rows);
+      const chunk = wholeInstallations(rows, ([id]) => id);
       owed.push(...owe(event, chunk, now, now + expiresAfterMs));
       advance.run(chunk.at(-1)![0], seq);
       if (order !== undefined) held.add(order);
@@ -119,11 +117,4 @@ export function fanOutOperation(db: Database) {
     endRun();
     return { owed, events };
   };
-}
-
-/** Without the last installation, whose webhooks may not all be there: a descriptor declares fewer than a chunk has. */
-function wholeInstallations(rows: Told[]): Told[] {
-  const last = rows.at(-1)![0];
-  const whole = rows.filter(([id]) => id !== last);
-  return whole.length > 0 ? whole : rows;
 }

@@ -14,6 +14,6 @@ export function openSqliteForAttempts(path: string): AttemptStore {
   return {
     events: owedEventStore(db, eventTables(db)),
     gate: gateStore(db),
-    close: () => void db.close(),
+    close: async () => void db.close(),
   };
 }

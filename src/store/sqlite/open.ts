@@ -89,7 +89,7 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
       await writer.drain();
       await reader.drain();
       disk?.close();
-      attempts?.close();
+      await attempts?.close();
       db.close();
     },
   };

@@ -62,6 +62,40 @@ CREATE INDEX installation_states_installation ON mortise.installation_states (in
 -- Installations that were declared well by hand, until the engine has noticed.
 CREATE TABLE mortise.recoveries (installation_id mortise.id PRIMARY KEY);
 
+-- What gates have to see (gate-changes.ts): written with every change of an epoch, let go of when all have seen it.
+CREATE TABLE mortise.gate_changes (
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  installation_id mortise.id NOT NULL,
+  epoch bigint NOT NULL
+);
+CREATE INDEX gate_changes_xid ON mortise.gate_changes (xid);
+CREATE FUNCTION mortise.note_gate_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO mortise.gate_changes (installation_id, epoch) VALUES (NEW.id, NEW.epoch);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER installations_epoch AFTER UPDATE OF epoch ON mortise.installations
+  FOR EACH ROW WHEN (NEW.epoch <> OLD.epoch) EXECUTE FUNCTION mortise.note_gate_change();
+
+-- One row for each process or thread that sends, while it does.
+CREATE TABLE mortise.gates (
+  id mortise.id PRIMARY KEY,
+  -- All that this snapshot sees, the gate knows.
+  seen pg_snapshot NOT NULL,
+  -- Grows while it lives.
+  beats bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- Who runs the engine on this database, and until when by its clock.
+CREATE TABLE mortise.engine_lease (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  -- NULL: nobody.
+  holder mortise.id,
+  -- Grows with each holder.
+  fence bigint NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
 CREATE TABLE mortise.oauth_clients (
   id mortise.id PRIMARY KEY,
   kind text NOT NULL,
@@ -441,7 +475,7 @@ CREATE TABLE mortise.outbox (
   ordering_key text,
   -- How far a wide event has come: the last installation that was served.
   after_installation mortise.id NOT NULL DEFAULT '',
-  PRIMARY KEY (bucket, seq)
+  PRIMARY KEY (seq)
 ) WITH (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0,

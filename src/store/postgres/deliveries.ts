@@ -1,0 +1,128 @@
+// What is owed to whom, and what came of every attempt.
+import sql, { raw } from 'sql-template-tag';
+import { bucketOf } from '../../core/ids.ts';
+import type { LaneState, OwedDelivery } from '../rows.ts';
+import type { DeliveryStore, GateStore, StoreObserver } from '../store.ts';
+import type { Database } from './database.ts';
+import type { Days } from './days.ts';
+import { endUnsent } from './end-unsent.ts';
+import { findLaneState, LANE_STATE_COLUMNS, writeLaneStates } from './lane-states.ts';
+import { oweCalls } from './lifecycle.ts';
+import type { Queries } from './queries.ts';
+import { recordAttempts } from './record.ts';
+import { findWebhooksOff, switchWebhooksOff } from './webhooks.ts';
+
+const OWED_COLUMNS = raw(`d.id, d.installation_id AS "installationId", d.webhook_id AS "webhookId",
+  d.event_seq AS "eventSeq", d.event_id AS "eventId", d.event_type AS "eventType", d.event_at AS "eventAt",
+  d.ordering_key AS "orderingKey", d.replay_id AS "replayId", d.allowed, d.attempts, d.due_at AS "dueAt",
+  d.expires_at AS "expiresAt"`);
+/** A long backlog that was never tried says nothing. */
+const MOST_LOOKED_AT = 1_000;
+
+type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };
+
+export function deliveryStore(
+  db: Database,
+  days: Days,
+  observer: StoreObserver | undefined,
+): Omit<DeliveryStore, keyof GateStore | 'find' | 'list'> {
+  return {
+    async lanes() {
+      // A loose index scan: one step per lane, however many rows a lane has.
+      const rows = await db.all<{ installationId: string; dueAt: number } & RawLaneState>(
+        sql`WITH RECURSIVE lane AS (
+            (SELECT bucket, installation_id, due_at FROM mortise.deliveries
+             ORDER BY bucket, installation_id, due_at LIMIT 1)
+            UNION ALL
+            SELECT next.* FROM lane CROSS JOIN LATERAL (SELECT d.bucket, d.installation_id, d.due_at
+              FROM mortise.deliveries d WHERE (d.bucket, d.installation_id) > (lane.bucket, lane.installation_id)
+              ORDER BY d.bucket, d.installation_id, d.due_at LIMIT 1) next)
+          SELECT lane.installation_id AS "installationId", lane.due_at AS "dueAt", ${LANE_STATE_COLUMNS}
+          FROM lane LEFT JOIN mortise.lane_states l
+            ON l.bucket = lane.bucket AND l.installation_id = lane.installation_id`,
+      );
+      return rows.map(({ installationId, dueAt, ...raw }) => ({
+        installationId,
+        dueAt,
+        state: raw.failures === null ? undefined : ({ installationId, ...raw } as LaneState),
+      }));
+    },
+    async window(installationId, now, limit) {
+      const isOfLane = sql`d.bucket = ${bucketOf(installationId)} AND d.installation_id = ${installationId}`;
+      const due = await db.all<OwedDelivery>(sql`SELECT ${OWED_COLUMNS} FROM mortise.deliveries d
+        WHERE ${isOfLane} AND d.due_at <= ${now} AND (d.ordering_key IS NULL OR NOT EXISTS (
+          SELECT 1 FROM mortise.deliveries e WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key
+            AND e.event_seq < d.event_seq))
+        ORDER BY d.due_at, d.event_seq LIMIT ${limit}`);
+      if (due.length === limit) return { due, nextDueAt: now };
+      const next = await db.get<{ dueAt: number | null }>(sql`SELECT MIN(d.due_at) AS "dueAt"
+        FROM mortise.deliveries d WHERE ${isOfLane} AND d.due_at > ${now}`);
+      return { due, nextDueAt: next?.dueAt ?? undefined };
+    },
+    async record({ attempts, lanes = [], calls = [] }) {
+      const gone = attempts.filter(({ reason }) => reason === 'gone');
+      const changed = [...gone.map(({ delivery }) => delivery), ...calls];
+      const record = () =>
+        db.transaction(async (tx) => {
+          await lockAll(
+            tx,
+            changed.map(({ installationId }) => installationId),
+          );
+          if (gone.length > 0) {
+            await switchWebhooksOff(
+              tx,
+              gone.map(({ delivery, at }) => ({ webhookId: delivery.webhookId, at })),
+            );
+          }
+          const ended = await recordAttempts(tx, attempts);
+          await writeLaneStates(tx, lanes);
+          await oweCalls(tx, calls);
+          return ended;
+          // After a power loss, what was sent last is sent again, with the same ids.
+        }, 'committed');
+      const times = attempts.map(({ at }) => at);
+      for (const { outcome, reason } of await days.writing(times, record)) {
+        if (outcome !== 'retry') observer?.ended(1, outcome, reason);
+      }
+    },
+    async endUnsent(installationId, because, which, limit) {
+      const count = await days.writing([because.at], () =>
+        db.transaction((tx) => endUnsent(tx, installationId, because, which, limit)),
+      );
+      if (count > 0) observer?.ended(count, 'dropped', because.reason);
+      return count;
+    },
+    async health(installationId) {
+      const [lane, retrying, webhooksOff] = await Promise.all([
+        findLaneState(db, installationId),
+        findRetrying(db, installationId),
+        findWebhooksOff(db, installationId),
+      ]);
+      return { lane, retrying, webhooksOff };
+    },
+    async countOwed() {
+      const row = await db.get<{ count: number }>(
+        sql`SELECT count(*) AS count FROM mortise.deliveries`,
+      );
+      return row!.count;
+    },
+  };
+}
+
+/** In the order of their ids, so that nobody waits in a circle. */
+async function lockAll(tx: Queries, installationIds: string[]): Promise<void> {
+  if (installationIds.length === 0) return;
+  await tx.run(sql`SELECT 1 FROM mortise.installations WHERE id = ANY (${installationIds}::text[])
+    ORDER BY id FOR UPDATE`);
+}
+
+async function findRetrying(db: Queries, installationId: string) {
+  const row = await db.get<{ attempts: number | null; since: number | null }>(
+    sql`SELECT MAX(attempts) AS attempts, MIN(event_at) AS since FROM (
+        SELECT attempts, event_at FROM mortise.deliveries
+        WHERE bucket = ${bucketOf(installationId)} AND installation_id = ${installationId}
+        ORDER BY due_at LIMIT ${MOST_LOOKED_AT}) d
+      WHERE attempts > 0`,
+  );
+  return row && row.attempts !== null ? { attempts: row.attempts, since: row.since! } : undefined;
+}

@@ -1,0 +1,88 @@
+// Published events, and the outbox beside them: in Mortise's own transaction, or in the product's.
+import sql, { raw } from 'sql-template-tag';
+import type { EventRow } from '../rows.ts';
+import type { EventStore, StoreObserver } from '../store.ts';
+import { type Database, DURABLE } from './database.ts';
+import type { Days } from './days.ts';
+import { fanOut } from './fan-out.ts';
+import { GroupedPublishes } from './grouped-publishes.ts';
+import { EVENT_COLUMNS, owedEventStore } from './owed-events.ts';
+import { asUnusable, productTransaction } from './product-transaction.ts';
+import { hasKeys, idsOf, type PublishedRow, publishing } from './publish.ts';
+import { asStoreError } from './store-errors.ts';
+
+/** What is published without a key, one group after the other: in the order it was asked for. */
+const GROUPS_WITHOUT_KEYS = 1;
+/** Who has a key may have to wait for whoever uses it too; others need not. */
+const GROUPS_WITH_KEYS = 3;
+/** In the product's transaction: what it commits must be on the disk, if its database is set to otherwise. */
+const DURABLE_THERE = raw(
+  `CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`,
+);
+
+export function eventStore(
+  db: Database,
+  days: Days,
+  observer: StoreObserver | undefined,
+): EventStore {
+  const timesOf = (events: EventRow[]) => events.map(({ createdAt }) => createdAt);
+  const withoutKeys = new GroupedPublishes(async (events, calls) => {
+    const rows = await days.writing(timesOf(events), () =>
+      db.durably<PublishedRow>(publishing(events, DURABLE), calls),
+    );
+    return rows.map(({ id }) => id);
+  }, GROUPS_WITHOUT_KEYS);
+  const withKeys = new GroupedPublishes(
+    (events) =>
+      days.writing(timesOf(events), () =>
+        db.transaction(async (tx) => idsOf(events, await tx.all(publishing(events, DURABLE)))),
+      ),
+    GROUPS_WITH_KEYS,
+  );
+  return {
+    ...owedEventStore(db),
+    async publish(events) {
+      if (events.length === 0) return [];
+      return (hasKeys(events) ? withKeys : withoutKeys).publish(events);
+    },
+    async publishWithin(transaction, events) {
+      const { queries, client } = await productTransaction(transaction, db);
+      if (events.length === 0) return [];
+      // Beside the transaction: a statement that fails would end it.
+      await days.ensure(timesOf(events));
+      const isUndone = events.length > 1 && hasKeys(events);
+      if (isUndone) await client.query('SAVEPOINT mortise');
+      const rows = await queries
+        .all<PublishedRow>(publishing(events, DURABLE_THERE))
+        .catch((error) => {
+          throw asStoreError(asUnusable(error));
+        });
+      try {
+        return idsOf(events, rows);
+      } catch (error) {
+        // One by itself has written nothing.
+        if (isUndone) await client.query('ROLLBACK TO SAVEPOINT mortise');
+        throw error;
+      } finally {
+        if (isUndone) await client.query('RELEASE SAVEPOINT mortise');
+      }
+    },
+    async find(id) {
+      const row = await db.get<Omit<EventRow, 'idempotency'>>(
+        sql`SELECT ${EVENT_COLUMNS} FROM mortise.events e WHERE e.id = ${id}`,
+      );
+      return row && { ...row, idempotency: null };
+    },
+    async forgottenBefore() {
+      const row = await db.get<{ value: string }>(
+        sql`SELECT value FROM mortise.settings WHERE name = 'events_forgotten_before'`,
+      );
+      return Number(row?.value ?? 0);
+    },
+    async fanOut(limit, now, expiresAfterMs) {
+      const pass = await fanOut(db, limit, now, now + expiresAfterMs);
+      observer?.owed(pass.owed.length);
+      return pass;
+    },
+  };
+}

@@ -1,0 +1,129 @@
+// Turns published events into deliveries. Each chunk's deliveries and the outbox rows' progress are one transaction:
+// killed in between, the next owner goes on where it stopped, and nothing is owed twice. Of two engines, of which one
+// has not noticed yet that its turn is over, the one that changes the outbox row makes its deliveries.
+import sql, { raw, type Sql } from 'sql-template-tag';
+import { bucketOf, derivedIdAt } from '../../core/ids.ts';
+import type { FannedOut, OwedDelivery } from '../rows.ts';
+import { DELIVERIES_PER_CHUNK, wholeInstallations } from '../wide-events.ts';
+import type { Database } from './database.ts';
+import { lockSubscriptions } from './fan-out-lock.ts';
+import type { Queries } from './queries.ts';
+
+/** Whom an event `o` is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
+export const SUBSCRIBED_THEN = raw(`s.since_seq < o.seq
+  AND (i.all_resources AND i.all_resources_since_seq < o.seq OR EXISTS (
+    SELECT 1 FROM mortise.granted_resources r
+    WHERE r.installation_id = i.id AND r.resource = o.resource AND r.since_seq < o.seq))`);
+
+interface Told {
+  eventSeq: number;
+  eventId: string;
+  eventType: string;
+  eventAt: number;
+  orderingKey: string | null;
+  /** How far it had come. */
+  after: string;
+  installationId: string;
+  webhookId: string;
+}
+
+/** As the outer join has it. */
+type Row = Omit<Told, 'installationId' | 'webhookId'> & {
+  installationId: string | null;
+  webhookId: string | null;
+};
+
+/** What a pass does: deliveries, and the outbox rows that are done with them. */
+interface Plan {
+  told: Told[];
+  events: number;
+  /** Changes the outbox, and returns the number of each event that it changed. */
+  progress: Sql;
+}
+
+export function fanOut(
+  db: Database,
+  limit: number,
+  now: number,
+  expiresAt: number,
+): Promise<FannedOut> {
+  return db.transaction(async (tx) => {
+    await lockSubscriptions(tx);
+    const rows = await waiting(tx, limit);
+    if (rows.length === 0) return { owed: [], events: 0 };
+    const { told, events, progress } = plan(rows);
+    const owed = told.map((row) => toOwed(row, now, expiresAt));
+    const made = await owe(tx, owed, progress);
+    return { owed: owed.filter(({ id }) => made.has(id)), events };
+    // After a power loss it is done again: the same deliveries, with the same ids. What was recorded of them since is
+    // behind it in the log of PostgreSQL, and gone with it.
+  }, 'committed');
+}
+
+/** Events in the order of their numbers, each with those it is for; one that is for nobody has one row without any. */
+function waiting(tx: Queries, limit: number): Promise<Row[]> {
+  return tx.all(sql`SELECT o.seq AS "eventSeq", o.event_id AS "eventId", o.event_type AS "eventType",
+      o.event_at AS "eventAt", o.ordering_key AS "orderingKey", o.after_installation AS after,
+      t.installation_id AS "installationId", t.webhook_id AS "webhookId"
+    FROM (SELECT * FROM mortise.outbox ORDER BY seq LIMIT ${limit}) o
+    LEFT JOIN LATERAL (
+      SELECT s.installation_id, s.webhook_id
+      FROM mortise.subscriptions s JOIN mortise.installations i ON i.id = s.installation_id
+      WHERE s.context = o.context AND s.event_type = o.event_type AND s.installation_id > o.after_installation
+        AND ${SUBSCRIBED_THEN}
+      ORDER BY s.installation_id, s.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}) t ON true
+    ORDER BY o.seq, t.installation_id, t.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}`);
+}
+
+/** Of the last event not all may be there: it is left for the next pass, or taken in chunks if it is alone. */
+function plan(rows: Row[]): Plan {
+  const first = rows[0]!;
+  const last = rows.at(-1)!;
+  const isCut = rows.length > DELIVERIES_PER_CHUNK;
+  if (isCut && first.eventSeq === last.eventSeq) {
+    const told = wholeInstallations(rows.filter(isTold), ({ installationId }) => installationId);
+    const progress = sql`UPDATE mortise.outbox SET after_installation = ${told.at(-1)!.installationId}
+      WHERE seq = ${first.eventSeq} AND after_installation = ${first.after} RETURNING seq`;
+    return { told, events: 1, progress };
+  }
+  const whole = isCut ? rows.filter(({ eventSeq }) => eventSeq !== last.eventSeq) : rows;
+  const done = [...new Set(whole.map(({ eventSeq }) => eventSeq))];
+  const progress = sql`DELETE FROM mortise.outbox WHERE seq = ANY (${done}::bigint[]) RETURNING seq`;
+  return { told: whole.filter(isTold), events: done.length, progress };
+}
+
+function isTold(row: Row): row is Told {
+  return row.installationId !== null;
+}
+
+function toOwed({ after: _, ...told }: Told, now: number, expiresAt: number): OwedDelivery {
+  return {
+    id: derivedIdAt(told.eventAt, told.eventId, told.installationId, told.webhookId),
+    ...told,
+    replayId: null,
+    allowed: null,
+    attempts: 0,
+    dueAt: now,
+    expiresAt,
+  };
+}
+
+/** @returns the ids of those that were not there yet */
+async function owe(tx: Queries, owed: OwedDelivery[], progress: Sql): Promise<Set<string>> {
+  const each = <T>(value: (delivery: OwedDelivery) => T) => owed.map(value);
+  const made = await tx.all<{ id: string }>(sql`WITH progress AS (${progress})
+    INSERT INTO mortise.deliveries (id, bucket, installation_id, webhook_id, event_seq, event_id, event_type, event_at,
+      ordering_key, due_at, expires_at)
+    SELECT d.* FROM unnest(${each(({ id }) => id)}::text[],
+      ${each(({ installationId }) => bucketOf(installationId))}::smallint[],
+      ${each(({ installationId }) => installationId)}::text[], ${each(({ webhookId }) => webhookId)}::text[],
+      ${each(({ eventSeq }) => eventSeq)}::bigint[], ${each(({ eventId }) => eventId)}::text[],
+      ${each(({ eventType }) => eventType)}::text[], ${each(({ eventAt }) => eventAt)}::bigint[],
+      ${each(({ orderingKey }) => orderingKey)}::text[], ${each(({ dueAt }) => dueAt)}::bigint[],
+      ${each(({ expiresAt }) => expiresAt)}::bigint[])
+      AS d (id, bucket, installation_id, webhook_id, event_seq, event_id, event_type, event_at, ordering_key, due_at,
+        expires_at)
+    WHERE d.event_seq IN (SELECT seq FROM progress)
+    ON CONFLICT (id) DO NOTHING RETURNING id`);
+  return new Set(made.map(({ id }) => id));
+}

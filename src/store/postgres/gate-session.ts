@@ -1,0 +1,178 @@
+// One gate while it is open: its row in mortise.gates, what it has been told of, and how long ago (gate-changes.ts says
+// why that is enough).
+import { setTimeout as sleep } from 'node:timers/promises';
+import sql from 'sql-template-tag';
+import { newId } from '../../core/ids.ts';
+import type { Database } from './database.ts';
+import { FRESH_MS } from './gate-changes.ts';
+import { GateSweep } from './gate-sweep.ts';
+
+const LOOK_EVERY_MS = 50;
+/** After a look that failed. */
+const RETRY_MS = 250;
+const BEAT_EVERY_MS = 5_000;
+/** Far less than a row without a beat is kept for (gate-sweep.ts), and with it the changes after what it has seen. */
+const LONGEST_WITHOUT_BEAT_MS = 10_000;
+/** Installations whose epoch is known. One that is not is looked at before the next send. */
+const MOST_KNOWN = 50_000;
+
+/** By both clocks: the one stands still while a machine sleeps, the other may be set. */
+interface Moment {
+  steady: number;
+  wall: number;
+}
+
+export class GateSession {
+  readonly #db: Database;
+  readonly #id = newId();
+  readonly #sweep = new GateSweep();
+  /** The highest epoch heard of; 0 while the first is on its way. */
+  readonly #known = new Map<string, number>();
+  /** The snapshot up to which changes are known. */
+  #seen: string | undefined;
+  #beats = 0;
+  #lookBegan = NEVER;
+  #beatBegan = NEVER;
+  #looking: Promise<void> | undefined;
+  #isOpen = true;
+
+  constructor(db: Database) {
+    this.#db = db;
+    void this.#run();
+  }
+
+  /** Synchronous: whether this is the epoch of the installation, and that is certain. */
+  isCurrent(installationId: string, epoch: number): boolean {
+    return this.#isFresh(FRESH_MS) && this.#known.get(installationId) === epoch;
+  }
+
+  /** Looks, if the last look was not just now. @throws store_unreachable, store_busy */
+  async refresh(): Promise<void> {
+    if (this.#isFresh(FRESH_MS / 2)) return;
+    await this.#looking?.catch(() => undefined);
+    if (!this.#isFresh(FRESH_MS / 2)) await this.#look();
+  }
+
+  /** Before an installation is read: changes of it are heard of from here on. */
+  expect(installationId: string): void {
+    const epoch = this.#known.get(installationId) ?? 0;
+    this.#known.delete(installationId);
+    this.#known.set(installationId, epoch);
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  /** After it was read. @returns false if changes of it may have been missed: it has to be read again */
+  learn(installationId: string, epoch: number): boolean {
+    const known = this.#known.get(installationId);
+    if (known === undefined) return false;
+    this.#known.set(installationId, Math.max(known, epoch));
+    return true;
+  }
+
+  /** Shut in the moment of the call. */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#lookBegan = NEVER;
+    await this.#looking?.catch(() => undefined);
+    // If that fails, others wait a little longer for some seconds, and sweep it then.
+    await this.#db.run(sql`DELETE FROM mortise.gates WHERE id = ${this.#id}`).catch(() => 0);
+  }
+
+  #isFresh(ms: number): boolean {
+    return (
+      this.#isOpen &&
+      elapsed(this.#lookBegan) <= ms &&
+      elapsed(this.#beatBegan) <= LONGEST_WITHOUT_BEAT_MS
+    );
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isOpen) {
+      const began = performance.now();
+      const hasLooked = await this.#look().then(
+        () => true,
+        () => false,
+      );
+      const pause = hasLooked ? LOOK_EVERY_MS - (performance.now() - began) : RETRY_MS;
+      await sleep(Math.max(pause, 1), undefined, { ref: false });
+    }
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookOnce().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #lookOnce(): Promise<void> {
+    if (elapsed(this.#beatBegan) >= BEAT_EVERY_MS) await this.#beat();
+    const began = now();
+    const rows = await this.#db.all<Look>(sql`SELECT pg_current_snapshot()::text AS seen, g.beats,
+        c.installation_id AS "installationId", c.epoch
+      FROM (SELECT 1) one LEFT JOIN mortise.gates g ON g.id = ${this.#id}
+      LEFT JOIN mortise.gate_changes c ON c.xid >= pg_snapshot_xmin(${this.#seen}::pg_snapshot)
+        AND NOT pg_visible_in_snapshot(c.xid, ${this.#seen}::pg_snapshot)`);
+    if (rows[0]!.beats !== this.#beats) return this.#forget();
+    for (const { installationId, epoch } of rows) {
+      if (installationId === null) continue;
+      const known = this.#known.get(installationId);
+      if (known !== undefined) this.#known.set(installationId, Math.max(known, epoch!));
+    }
+    this.#seen = rows[0]!.seen;
+    if (this.#isOpen) this.#lookBegan = began;
+    if (rows[0]!.installationId !== null) await this.#say();
+  }
+
+  /** Only what is taken in is said to be seen, so not with the look that brought it. */
+  #say(): Promise<number> {
+    return this.#db.transaction(
+      (tx) =>
+        tx.run(
+          sql`UPDATE mortise.gates SET seen = ${this.#seen}::pg_snapshot WHERE id = ${this.#id}`,
+        ),
+      // If it is lost, others wait a little longer.
+      'committed',
+    );
+  }
+
+  async #beat(): Promise<void> {
+    const began = now();
+    if (elapsed(this.#beatBegan) > LONGEST_WITHOUT_BEAT_MS) this.#forget();
+    const row = await this.#db.transaction((tx) =>
+      tx.get<{ seen: string; beats: number }>(sql`INSERT INTO mortise.gates AS g (id, seen)
+        VALUES (${this.#id}, COALESCE(${this.#seen}::pg_snapshot, pg_current_snapshot()))
+        ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, beats = g.beats + 1
+        RETURNING seen::text, beats`),
+    );
+    this.#seen = row!.seen;
+    this.#beats = row!.beats;
+    this.#beatBegan = began;
+    await this.#sweep.sweep(this.#db);
+  }
+
+  /** Others may have taken this one for dead, and let go of what it has not seen: it begins anew. */
+  #forget(): void {
+    this.#known.clear();
+    this.#seen = undefined;
+    this.#lookBegan = NEVER;
+    this.#beatBegan = NEVER;
+  }
+}
+
+interface Look {
+  seen: string;
+  beats: number | null;
+  installationId: string | null;
+  epoch: number | null;
+}
+
+const NEVER: Moment = { steady: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY };
+
+function now(): Moment {
+  return { steady: performance.now(), wall: Date.now() };
+}
+
+function elapsed({ steady, wall }: Moment): number {
+  return Math.max(performance.now() - steady, Date.now() - wall);
+}

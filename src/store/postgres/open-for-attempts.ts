@@ -1,0 +1,26 @@
+// What a thread that makes attempts reads: the database that the host has open, over a few connections of its own.
+import type { AttemptStore } from '../store.ts';
+import { Database } from './database.ts';
+import { Gate } from './gate.ts';
+import { owedEventStore } from './owed-events.ts';
+
+const MOST_CONNECTIONS = 4;
+
+/** @param url of a database that is migrated already. */
+export function openPostgresForAttempts(url: string): AttemptStore {
+  const db = new Database(url, undefined, { mostConnections: MOST_CONNECTIONS });
+  const gate = openGate(db, url);
+  return {
+    events: owedEventStore(db),
+    gate,
+    async close() {
+      await gate.close();
+      await db.close();
+    },
+  };
+}
+
+/** With a connection of its own. */
+export function openGate(db: Database, url: string): Gate {
+  return new Gate(db, new Database(url, undefined, { mostConnections: 1 }));
+}
