@@ -50,10 +50,15 @@ describe('mortise migrate', function () {
       });
       expect(sent.status, sent.text).to.equal(202);
     }
-    await running.operator('POST', '/replays', {
+    // So that logs have more than one attempt, whose order is seen.
+    const replay = await running.operator('POST', '/replays', {
       installation: well.installation.id,
       state: 'any',
     });
+    await until(async () => {
+      const { json } = await running.operator('GET', `/replays/${replay.json.id}`);
+      return json.state === 'done' && json.results.delivered === 5;
+    }, 'the replay to be over');
     await running.stop();
     await well.addon.stop();
     await ill.addon.stop();
