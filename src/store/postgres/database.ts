@@ -6,12 +6,12 @@ import { raw, type Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
 import { findGateChange, untilGatesHaveSeen } from './gate-changes.ts';
-import { openPool } from './open-pool.ts';
+import { openPool, type PoolLimits } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
 import { asStoreError, hasLostConnection, isWorthRepeating } from './store-errors.ts';
 
 /** Of one process. A transaction takes a connection for a few milliseconds. */
-const MOST_CONNECTIONS = 10;
+const LIMITS: PoolLimits = { connections: 10 };
 const MOST_ATTEMPTS = 5;
 /** Of a pause before a transaction is made again, milliseconds; drawn from 0 to this, times the attempt. */
 const PAUSE_MS = 20;
@@ -36,20 +36,20 @@ export const DURABLE = raw(`set_config('synchronous_commit', 'on', true)`);
 export class Database implements Queries {
   readonly #url: string;
   readonly #observer: StoreObserver | undefined;
-  readonly #mostConnections: number;
+  readonly #limits: PoolLimits;
   #pool: Promise<Pool> | undefined;
   #isClosed = false;
 
-  constructor(url: string, observer?: StoreObserver, mostConnections = MOST_CONNECTIONS) {
+  constructor(url: string, observer?: StoreObserver, limits = LIMITS) {
     this.#url = url;
     this.#observer = observer;
-    this.#mostConnections = mostConnections;
+    this.#limits = limits;
   }
 
   /** Opens and migrates it, unless that is done. What failed is tried anew by the next who asks. */
   open(): Promise<Pool> {
     if (this.#isClosed) throw closed();
-    this.#pool ??= openPool(this.#url, this.#mostConnections).catch((error) => {
+    this.#pool ??= openPool(this.#url, this.#limits).catch((error) => {
       this.#pool = undefined;
       throw error;
     });

@@ -15,18 +15,25 @@ const OLDEST_VERSION = 150_000;
 /** int8: milliseconds and counts, all of them far below 2^53. */
 const INT8 = 20;
 
+export interface PoolLimits {
+  connections: number;
+  /** After this the connection is given up for lost; undefined: when the operating system does. */
+  queryTimeoutMs?: number;
+}
+
 /**
  * @throws database_driver_missing, database_unreachable, database_login_refused, database_missing, database_too_old,
  *   database_encoding, database_read_only, database_permission, database_newer, database_unusable
  */
-export async function openPool(url: string, mostConnections: number): Promise<Pool> {
+export async function openPool(url: string, limits: PoolLimits): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
   });
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: mostConnections,
+    max: limits.connections,
+    query_timeout: limits.queryTimeoutMs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: {
