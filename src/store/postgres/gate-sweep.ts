@@ -6,8 +6,13 @@ import type { Database } from './database.ts';
 const GONE_AFTER_MS = 30_000;
 
 export class GateSweep {
+  readonly #goneAfterMs: number;
   /** By id: how many beats, and since when it is these. */
   #watched = new Map<string, { beats: number; since: number }>();
+
+  constructor(goneAfterMs = GONE_AFTER_MS) {
+    this.#goneAfterMs = goneAfterMs;
+  }
 
   async sweep(db: Database): Promise<void> {
     const now = performance.now();
@@ -21,7 +26,7 @@ export class GateSweep {
       }),
     );
     for (const [id, { beats, since }] of this.#watched) {
-      if (now - since < GONE_AFTER_MS) continue;
+      if (now - since < this.#goneAfterMs) continue;
       await db.run(sql`DELETE FROM mortise.gates WHERE id = ${id} AND beats = ${beats}`);
     }
     // In a database that was restored from a dump, numbers of transactions begin anew: what is above them is of before.

@@ -19,7 +19,9 @@ const OLDEST_VERSION = 150_000;
 const INT8 = 20;
 
 export interface PoolOptions {
-  mostConnections?: number;
+  connections?: number;
+  /** After this the connection is given up for lost; undefined: when the operating system does. */
+  queryTimeoutMs?: number;
   /** For who copies another store into it. */
   isBeingFilled?: boolean;
 }
@@ -31,7 +33,7 @@ export interface PoolOptions {
  */
 export async function openPool(
   url: string,
-  { mostConnections = MOST_CONNECTIONS, isBeingFilled }: PoolOptions,
+  { connections = MOST_CONNECTIONS, queryTimeoutMs, isBeingFilled }: PoolOptions,
 ): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
@@ -39,7 +41,8 @@ export async function openPool(
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: mostConnections,
+    max: connections,
+    query_timeout: queryTimeoutMs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: {

@@ -1,0 +1,176 @@
+// The gate on PostgreSQL: after the answer to a revocation at one replica, no other starts a send.
+//
+// Seen red: the first with no wait before the answer (untilGatesHaveSeen), and with a gate that says it has seen what it
+// reads in the statement that reads it; the second with FRESH_MS of a minute; the third without the limit of the wait;
+// the fourth without the look at its own row; the fifth without deleting, and with deleting whatever has been seen.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import pg from 'pg';
+import sql from 'sql-template-tag';
+import { openAttemptStore } from '../../src/store/open-store.ts';
+import { Database } from '../../src/store/postgres/database.ts';
+import { GateSweep } from '../../src/store/postgres/gate-sweep.ts';
+import { openPostgres } from '../../src/store/postgres/open.ts';
+import type { AttemptStore, Store } from '../../src/store/store.ts';
+import { migratedDatabase } from '../helpers/postgres.ts';
+import { eventRow, installIn } from '../helpers/postgres-installation.ts';
+
+const TRIES = 200;
+const AT_ONCE = 10;
+/** What an operator waits for at most. */
+const LONGEST_ANSWER_MS = 500;
+
+describe('the gate on PostgreSQL', () => {
+  let url: string;
+  let db: Database;
+  let revoking: Store;
+  let sending: AttemptStore;
+
+  beforeEach(async () => {
+    url = await migratedDatabase();
+    db = new Database(url);
+    revoking = openPostgres(url);
+    sending = openAttemptStore(url);
+  });
+  afterEach(async () => {
+    await sending.close();
+    await revoking.close();
+    await db.close();
+  });
+
+  const disable = async (id: string) => {
+    const began = performance.now();
+    await revoking.installations.setState(id, 'disabled', { at: Date.now(), subscriptions: [] });
+    return performance.now() - began;
+  };
+
+  it('starts nothing at one replica after the answer at the other, under load', async function () {
+    this.timeout(120_000);
+    let isLoaded = true;
+    const bystander = await installIn(revoking);
+    const load = Promise.all([
+      (async () => {
+        while (isLoaded) {
+          await revoking.events.publish([eventRow()]);
+          await revoking.events.fanOut(256, Date.now(), 1_000);
+        }
+      })(),
+      (async () => {
+        while (isLoaded) {
+          await revoking.installations.setState(bystander.id, 'enabled', {
+            at: Date.now(),
+            subscriptions: [],
+          });
+        }
+      })(),
+      // The product's own transactions end in another order than they begin.
+      (async () => {
+        while (isLoaded) {
+          await db.transaction(async (tx) => {
+            await tx.run(sql`INSERT INTO mortise.settings VALUES (${String(Math.random())}, '')`);
+            await sleep(200 * Math.random());
+          });
+        }
+      })(),
+    ]);
+    const gate = sending.gate;
+    let wasOpen = 0;
+    let late = 0;
+    const answers: number[] = [];
+    const tryOnce = async () => {
+      const { id } = await installIn(revoking);
+      const { installation } = (await gate.recipient(id))!;
+      if (gate.isCurrent(id, installation.epoch)) wasOpen++;
+      answers.push(await disable(id));
+      // From the answer on, and until all that was read before it is old.
+      for (const end = performance.now() + 300; performance.now() < end; await sleep(3)) {
+        if (gate.isCurrent(id, installation.epoch)) late++;
+      }
+    };
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (let i = 0; i < TRIES / AT_ONCE; i++) await tryOnce();
+      }),
+    );
+    isLoaded = false;
+    await load;
+    expect(late).to.equal(0);
+    expect(wasOpen).to.be.greaterThan(TRIES * 0.9);
+    answers.sort((a, b) => a - b);
+    expect(answers[Math.floor(TRIES * 0.95)]).to.be.lessThan(LONGEST_ANSWER_MS);
+  });
+
+  it('is shut when it cannot read, and opens again', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    const unlock = await lock('mortise.gate_changes');
+    await sleep(350);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    await unlock();
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+  });
+
+  it('that does not answer is waited for until it is shut, and no longer', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    const unlock = await lock('mortise.gates');
+    const took = await disable(id);
+    const isOpen = sending.gate.isCurrent(id, epoch);
+    await unlock();
+    expect(isOpen).to.equal(false);
+    expect(took).to.be.within(250, LONGEST_ANSWER_MS);
+  });
+
+  it('that others took for dead begins anew: it knows nothing, and is heard of again', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    await db.run(sql`DELETE FROM mortise.gates`);
+    await sleep(200);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    expect(await gates()).to.equal(1);
+  });
+
+  it('is no longer heard of when its process is gone, and changes go when all have seen them', async () => {
+    await db.run(sql`INSERT INTO mortise.gates (id, seen) VALUES ('dead', pg_current_snapshot())`);
+    const { id } = await installIn(revoking);
+    await disable(id);
+    const sweep = new GateSweep(100);
+    await sweep.sweep(db);
+    expect([await gates(), await changes()]).to.deep.equal([1, 2]);
+    await sleep(150);
+    await db.run(sql`INSERT INTO mortise.gates (id, seen) VALUES ('live', pg_current_snapshot())`);
+    await sweep.sweep(db);
+    expect([await gates(), await changes()]).to.deep.equal([1, 0]);
+  });
+
+  it('closes when nobody asks, so that nobody waits for it', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(await gates()).to.equal(1);
+    await sending.close();
+    expect(await gates()).to.equal(0);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    sending = openAttemptStore(url);
+  });
+
+  async function gates(): Promise<number> {
+    return (await db.all(sql`SELECT 1 FROM mortise.gates`)).length;
+  }
+
+  async function changes(): Promise<number> {
+    return (await db.all(sql`SELECT 1 FROM mortise.gate_changes`)).length;
+  }
+
+  /** @returns lets go of it */
+  async function lock(table: string): Promise<() => Promise<void>> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    return () => client.end();
+  }
+});
