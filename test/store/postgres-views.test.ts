@@ -186,4 +186,34 @@ describe('long logs on PostgreSQL', function () {
     expect(rows.map((row) => row!.done + row!.skippedOwed)).to.deep.equal([59, 59]);
     expect(rows[0]!.done + rows[1]!.done).to.equal(59);
   });
+
+  it('are looked through in the time that a page takes, however many are told of each event', async () => {
+    await db.run(sql`INSERT INTO mortise.installations
+        (id, addon_key, context, client_key, oauth_client_id, state, created_at, updated_at)
+      SELECT 'i' || n, 'i' || n, 'acme', 'i' || n, 'i' || n, 'enabled', 0, 0 FROM generate_series(1, 3000) n`);
+    // Nobody has counted the rows yet: the planner has to guess.
+    await db.run(sql`INSERT INTO mortise.subscriptions (context, event_type, installation_id, webhook_id, since)
+      SELECT 'acme', 'repo:push', 'i' || n, 'hook', ${T} FROM generate_series(1, 3000) n`);
+    const { count, pages } = await counted({ allowed: 'now', outcomes: [], until: T + 3 });
+    expect(count).to.equal(3 * 3_001);
+    expect(pages).to.be.above(18);
+  }).timeout(10_000);
+});
+
+describe('a snapshot', () => {
+  it('is of one moment, whatever is committed meanwhile', async () => {
+    const db = new Database(await migratedDatabase());
+    const count = sql`SELECT count(*) AS n FROM mortise.deactivated_users`;
+    try {
+      const seen = await db.snapshot(async (tx) => {
+        const first = await tx.get<{ n: number }>(count);
+        await db.run(sql`INSERT INTO mortise.deactivated_users VALUES ('zoe', 1)`);
+        return [first, await tx.get(count)];
+      });
+      expect(seen).to.deep.equal([{ n: 0 }, { n: 0 }]);
+      expect(await db.get(count)).to.deep.equal({ n: 1 });
+    } finally {
+      await db.close();
+    }
+  });
 });

@@ -65,13 +65,16 @@ async function pairsAfter(
       v.created_at AS "eventAt", v.ordering_key AS "orderingKey", s.installation_id AS "installationId",
       s.webhook_id AS "webhookId"
     FROM (${events} LIMIT ${EVENTS_PER_PAGE}) v
-    JOIN mortise.subscriptions s ON s.context = v.context AND s.event_type = v.type
-    JOIN mortise.installations i ON i.id = s.installation_id
+    -- By itself, and limited: otherwise all webhooks of all these events may be put in order for the first few.
+    CROSS JOIN LATERAL (SELECT s.installation_id, s.webhook_id
+      FROM mortise.subscriptions s JOIN mortise.installations i ON i.id = s.installation_id
+      WHERE s.context = v.context AND s.event_type = v.type
+        AND (${installation}::text IS NULL OR s.installation_id = ${installation})
+        AND (v.seq > ${from} OR (s.installation_id, s.webhook_id) > (${installationId}, ${webhookId}))
+        AND (i.all_resources OR EXISTS (
+          SELECT 1 FROM mortise.granted_resources r WHERE r.installation_id = i.id AND r.resource = v.resource))
+      ORDER BY s.installation_id, s.webhook_id LIMIT ${LOOKED_AT_PER_PAGE}) s
     WHERE v.created_at BETWEEN ${since} AND ${until} AND (${eventType}::text IS NULL OR v.type = ${eventType})
-      AND (${installation}::text IS NULL OR s.installation_id = ${installation})
-      AND (v.seq, s.installation_id, s.webhook_id) > (${from}, ${installationId}, ${webhookId})
-      AND (i.all_resources OR EXISTS (
-        SELECT 1 FROM mortise.granted_resources r WHERE r.installation_id = i.id AND r.resource = v.resource))
     ORDER BY v.seq, s.installation_id, s.webhook_id LIMIT ${LOOKED_AT_PER_PAGE}`);
   const last = await tx.get<{ seq: number }>(
     sql`SELECT v.seq FROM (${events} OFFSET ${EVENTS_PER_PAGE - 1} LIMIT 1) v`,
