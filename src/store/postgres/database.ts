@@ -6,12 +6,10 @@ import { raw, type Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
 import { findGateChange, untilGatesHaveSeen } from './gate-changes.ts';
-import { openPool, type PoolLimits } from './open-pool.ts';
+import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
 import { asStoreError, hasLostConnection, isWorthRepeating } from './store-errors.ts';
 
-/** Of one process. A transaction takes a connection for a few milliseconds. */
-const LIMITS: PoolLimits = { connections: 10 };
 const MOST_ATTEMPTS = 5;
 /** Of a pause before a transaction is made again, milliseconds; drawn from 0 to this, times the attempt. */
 const PAUSE_MS = 20;
@@ -36,20 +34,20 @@ export const DURABLE = raw(`set_config('synchronous_commit', 'on', true)`);
 export class Database implements Queries {
   readonly #url: string;
   readonly #observer: StoreObserver | undefined;
-  readonly #limits: PoolLimits;
+  readonly #options: PoolOptions;
   #pool: Promise<Pool> | undefined;
   #isClosed = false;
 
-  constructor(url: string, observer?: StoreObserver, limits = LIMITS) {
+  constructor(url: string, observer?: StoreObserver, options: PoolOptions = {}) {
     this.#url = url;
     this.#observer = observer;
-    this.#limits = limits;
+    this.#options = options;
   }
 
   /** Opens and migrates it, unless that is done. What failed is tried anew by the next who asks. */
   open(): Promise<Pool> {
     if (this.#isClosed) throw closed();
-    this.#pool ??= openPool(this.#url, this.#limits).catch((error) => {
+    this.#pool ??= openPool(this.#url, this.#options).catch((error) => {
       this.#pool = undefined;
       throw error;
     });

@@ -9,14 +9,16 @@ import {
   wrongEncoding,
 } from './start-errors.ts';
 
+/** Of one process. A transaction takes a connection for a few milliseconds. */
+const MOST_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The oldest that is tested, and that the PostgreSQL project still mends. */
 const OLDEST_VERSION = 150_000;
 /** int8: milliseconds and counts, all of them far below 2^53. */
 const INT8 = 20;
 
-export interface PoolLimits {
-  connections: number;
+export interface PoolOptions {
+  mostConnections?: number;
   /** After this the connection is given up for lost; undefined: when the operating system does. */
   queryTimeoutMs?: number;
 }
@@ -25,15 +27,18 @@ export interface PoolLimits {
  * @throws database_driver_missing, database_unreachable, database_login_refused, database_missing, database_too_old,
  *   database_encoding, database_read_only, database_permission, database_newer, database_unusable
  */
-export async function openPool(url: string, limits: PoolLimits): Promise<Pool> {
+export async function openPool(
+  url: string,
+  { mostConnections = MOST_CONNECTIONS, queryTimeoutMs }: PoolOptions,
+): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
   });
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: limits.connections,
-    query_timeout: limits.queryTimeoutMs,
+    max: mostConnections,
+    query_timeout: queryTimeoutMs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: {
