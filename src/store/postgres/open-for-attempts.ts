@@ -4,13 +4,13 @@ import { Database } from './database.ts';
 import { Gate } from './gate.ts';
 import { owedEventStore } from './owed-events.ts';
 
-const LIMITS = { connections: 4 };
+const MOST_CONNECTIONS = 4;
 /** A gate that hears nothing tries another connection: nothing is sent meanwhile. */
-const GATE_LIMITS = { connections: 1, queryTimeoutMs: 2_000 };
+const GATE_POOL = { mostConnections: 1, queryTimeoutMs: 2_000 };
 
 /** @param url of a database that is migrated already. */
 export function openPostgresForAttempts(url: string): AttemptStore {
-  const db = new Database(url, undefined, LIMITS);
+  const db = new Database(url, undefined, { mostConnections: MOST_CONNECTIONS });
   const gate = openGate(db, url);
   return {
     events: owedEventStore(db),
@@ -24,5 +24,5 @@ export function openPostgresForAttempts(url: string): AttemptStore {
 
 /** With a connection of its own. */
 export function openGate(db: Database, url: string): Gate {
-  return new Gate(db, new Database(url, undefined, GATE_LIMITS));
+  return new Gate(db, new Database(url, undefined, GATE_POOL));
 }

@@ -19,7 +19,7 @@ const OLDEST_VERSION = 150_000;
 const INT8 = 20;
 
 export interface PoolOptions {
-  connections?: number;
+  mostConnections?: number;
   /** After this the connection is given up for lost; undefined: when the operating system does. */
   queryTimeoutMs?: number;
   /** For who copies another store into it. */
@@ -33,7 +33,7 @@ export interface PoolOptions {
  */
 export async function openPool(
   url: string,
-  { connections = MOST_CONNECTIONS, queryTimeoutMs, isBeingFilled }: PoolOptions,
+  { mostConnections = MOST_CONNECTIONS, queryTimeoutMs, isBeingFilled }: PoolOptions,
 ): Promise<Pool> {
   const { default: pg } = await import('pg').catch((cause) => {
     throw driverMissing(cause);
@@ -41,7 +41,7 @@ export async function openPool(
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'mortise',
-    max: connections,
+    max: mostConnections,
     query_timeout: queryTimeoutMs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
