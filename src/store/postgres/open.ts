@@ -1,6 +1,7 @@
 // One PostgreSQL database as a Store: the parts. Nothing is connected to before the first call.
 import { MortiseError } from '../../core/errors.ts';
 import type { Store, StoreObserver } from '../store.ts';
+import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
@@ -9,7 +10,9 @@ import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
+import { oauth1Store } from './oauth1.ts';
 import { securityEventStore } from './security-events.ts';
+import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
 /** @param url `postgres://user:password@host:port/database`. */
@@ -22,13 +25,13 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
     clients: clientStore(db),
     consumers: consumerStore(db),
     consents: consentStore(db),
-    authorization: missing('authorization'),
-    oauth1: missing('oauth1'),
+    authorization: authorizationStore(db),
+    oauth1: oauth1Store(db),
     grants: grantStore(db),
     securityEvents: securityEventStore(db),
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
-    tokens: missing('tokens'),
+    tokens: tokenStore(db),
     events: missing('events'),
     deliveries: missing('deliveries'),
     explanations: missing('explanations'),
