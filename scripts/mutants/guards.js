@@ -22,6 +22,7 @@ const FORWARD = 'test/flows/forward-auth.test.ts';
 const ROTATE = 'test/flows/rotate-secret.test.ts';
 
 const AUTHORIZATION = 'src/store/sqlite/authorization.ts';
+const AUTHORIZATION_RULES = 'src/store/authorization-rules.ts';
 
 const AUTHORIZATION_CODE = [
   {
@@ -136,7 +137,7 @@ const AUTHORIZATION_CODE = [
     name: 'code: reuse does not end what it gave',
     guards: 'a code that comes again ends what was made from it',
     file: AUTHORIZATION,
-    find: "if (code.familyId !== null) endFamily(code.familyId, now, 'code_reused');",
+    find: "endFamily(code.familyId, now, 'code_reused');",
     replace: '',
     test: CODE,
     grep: 'is taken once',
@@ -144,7 +145,7 @@ const AUTHORIZATION_CODE = [
   {
     name: 'code: of another client',
     guards: 'a code is for its client',
-    file: AUTHORIZATION,
+    file: AUTHORIZATION_RULES,
     find: '!code || code.clientId !== redemption.clientId',
     replace: '!code',
     test: CODE,
@@ -153,8 +154,8 @@ const AUTHORIZATION_CODE = [
   {
     name: 'code: lives on',
     guards: 'a code lives a minute',
-    file: AUTHORIZATION,
-    find: 'if (code.expiresAt <= now)',
+    file: AUTHORIZATION_RULES,
+    find: 'if (code.expiresAt <= redemption.createdAt)',
     replace: 'if (false)',
     test: CONSENT,
     grep: 'a code lives a minute',
@@ -162,10 +163,9 @@ const AUTHORIZATION_CODE = [
   {
     name: 'code: of a grant that has ended',
     guards: 'a code is dead once the grant is taken back',
-    file: AUTHORIZATION,
-    find: "if (!grant || grant.until !== null) {\n          return {\n            kind: 'refused',\n            reason: 'What the authorization code",
-    replace:
-      "if (!grant) {\n          return {\n            kind: 'refused',\n            reason: 'What the authorization code",
+    file: AUTHORIZATION_RULES,
+    find: "if (!grant || grant.until !== null)\n    return refused('What the authorization code",
+    replace: "if (!grant)\n    return refused('What the authorization code",
     test: CONSENT,
     grep: 'a code is dead once the user takes the grant back',
   },
@@ -193,7 +193,7 @@ const REFRESH_TOKENS = [
   {
     name: 'refresh: of another client',
     guards: 'a refresh token is for its client',
-    file: AUTHORIZATION,
+    file: AUTHORIZATION_RULES,
     find: '!token || token.clientId !== rotation.clientId',
     replace: '!token',
     test: REFRESH,
@@ -211,7 +211,7 @@ const REFRESH_TOKENS = [
   {
     name: 'refresh: the end of the family ignored',
     guards: 'a family ends when the platform says so',
-    file: AUTHORIZATION,
+    file: AUTHORIZATION_RULES,
     find: 'if (token.familyExpiresAt !== null && token.familyExpiresAt <= now)',
     replace: 'if (false)',
     test: REFRESH,
@@ -220,9 +220,9 @@ const REFRESH_TOKENS = [
   {
     name: 'refresh: an access token outlives its family',
     guards: 'a family ends with its access tokens',
-    file: AUTHORIZATION,
-    find: 'Math.min(tokens.accessExpiresAt, familyEnd)',
-    replace: 'tokens.accessExpiresAt',
+    file: AUTHORIZATION_RULES,
+    find: 'Math.min(accessExpiresAt, familyExpiresAt ?? Number.POSITIVE_INFINITY)',
+    replace: 'accessExpiresAt',
     test: REFRESH,
     grep: 'no access token outlives it',
   },

@@ -20,8 +20,11 @@ export function problems(log: Logger) {
 
 export function asMortiseError(error: unknown, log: Logger): MortiseError {
   if (error instanceof MortiseError && error.status < 500) return error;
-  if (error instanceof MortiseError && [502, 503].includes(error.status)) return error;
+  const isTold = error instanceof MortiseError && [502, 503].includes(error.status);
+  // Of a database that is broken anybody may know that it is; how, the log says.
+  if (isTold && error.code !== 'store_unusable') return error;
   log.error({ err: error }, 'a request failed inside the host');
+  if (isTold) return error;
   return new MortiseError({
     code: 'internal_error',
     status: 500,

@@ -243,7 +243,7 @@ describe('between the answer and its use', () => {
   });
   after(() => running.stop());
 
-  // Seen to fail: the expires_at and the grant.until checks of redeemCode (store/sqlite/authorization.ts) taken out.
+  // Seen to fail: the expires_at and the grant.until checks of judgeCode (store/authorization-rules.ts) taken out.
   it('a code lives a minute', async () => {
     now += 59 * SECOND;
     expect((await redeem(running, consumer, code)).status).to.equal(200);

@@ -10,7 +10,13 @@ import {
   oidcProvider,
 } from '../helpers/oidc-provider.ts';
 import { startProcess } from '../helpers/process.ts';
-import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
+import {
+  newDatabase,
+  OPERATOR_TOKEN,
+  type RunningHost,
+  SECRET_KEY,
+  startHost,
+} from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const HOME = '/account/authorizations';
@@ -327,7 +333,7 @@ describe('signing in through the product’s OpenID provider', () => {
   });
 
   it('does not believe sessions of the development page or of another provider', async () => {
-    const database = join(temporaryFolder(), 'mortise.db');
+    const database = await newDatabase(temporaryFolder());
     const other = await oidcProvider();
     const hosts: RunningHost[] = [];
     const own = running;

@@ -1,12 +1,12 @@
 // Rotating an installation's secrets. Each guard was seen red: the mutants "rotate: …" of scripts/mutants/guards.js.
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import jwt from 'jsonwebtoken';
 import { Webhook } from 'standardwebhooks';
 import { operatorOf } from '../../examples/story/operator.ts';
 import { queryStringHash } from '../../src/core/connect-jwt.ts';
 import { answer, fakeAddon, type ReceivedCall } from '../helpers/fake-addon.ts';
+import { rowsInside } from '../helpers/inside-database.ts';
 import {
   type InstalledAddon,
   installAddon,
@@ -162,15 +162,12 @@ describe('rotating the secrets of an installation', () => {
     };
     expect((await rotate()).status).to.equal(200);
     expect([await me(bearer), await me(during)]).to.deep.equal([200, 200]);
-    const db = new Database(running.database, { readonly: true });
-    const grants = db
-      .prepare(
-        `SELECT COUNT(*) FROM oauth_grants g JOIN oauth_access_tokens t ON t.grant_id = g.id
-         WHERE g.until IS NULL AND g.handshake_id IS NULL`,
-      )
-      .pluck();
-    expect(grants.get()).to.equal(2);
-    db.close();
+    const inForce = await rowsInside(
+      running.database,
+      `SELECT t.token_hash FROM oauth_grants g JOIN oauth_access_tokens t ON t.grant_id = g.id
+       WHERE g.until IS NULL AND g.handshake_id IS NULL`,
+    );
+    expect(inForce).to.have.length(2);
   });
 
   it('signs webhooks twice until a day has passed, then once; JWT and hub with the new one at once', async () => {
@@ -217,19 +214,17 @@ describe('rotating the secrets of an installation', () => {
 
   it('deletes the old ones when their time is over', async () => {
     await rotate();
-    const db = new Database(running.database, { readonly: true });
-    const kept = db
-      .prepare(
-        `SELECT (SELECT COUNT(*) FROM installations
-            WHERE previous_secrets IS NOT NULL OR previous_secrets_until IS NOT NULL) +
-           (SELECT COUNT(*) FROM oauth_clients
-            WHERE previous_secret_hash IS NOT NULL OR previous_secret_until IS NOT NULL)`,
-      )
-      .pluck();
-    expect(kept.get()).to.equal(2);
+    const kept = () =>
+      rowsInside(
+        running.database,
+        `SELECT id FROM installations
+         WHERE previous_secrets IS NOT NULL OR previous_secrets_until IS NOT NULL
+         UNION ALL SELECT id FROM oauth_clients
+         WHERE previous_secret_hash IS NOT NULL OR previous_secret_until IS NOT NULL`,
+      );
+    expect(await kept()).to.have.length(2);
     ahead = 24 * HOUR;
-    await until(() => kept.get() === 0, 'the old secrets to be deleted');
-    db.close();
+    await until(async () => (await kept()).length === 0, 'the old secrets to be deleted');
     expect([await byJwt(told(0)), await byJwt(told(1))]).to.deep.equal([401, 200]);
   });
 

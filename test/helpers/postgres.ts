@@ -136,6 +136,15 @@ function freePort(): Promise<number> {
   });
 }
 
-after(async () => {
+/** One that a test has done with: each takes some megabytes. */
+export async function dropDatabase(url: string): Promise<void> {
+  const name = new URL(url).pathname.slice(1);
+  await asOwner(`DROP DATABASE ${name} WITH (FORCE)`);
+  made.splice(made.indexOf(name), 1);
+}
+
+after(async function () {
+  // Those that are left are removed with the server's folder, file by file.
+  this.timeout(120_000);
   await (await server)?.stop();
 });

@@ -1,4 +1,5 @@
-// A whole host over real HTTP, on a database file of its own, gone after the test.
+// A whole host over real HTTP, on a database of its own, gone after the test: a file of SQLite, or where the environment
+// says MORTISE_TEST_STORE=postgres a database of PostgreSQL.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Koa from 'koa';
 import { createHost, type HostOptions } from '../../src/index.ts';
+
+/** Loaded only where it is wanted: it brings a server, and a hook that stops it. */
+const postgres =
+  process.env.MORTISE_TEST_STORE === 'postgres' ? await import('./postgres.ts') : undefined;
 
 export const OPERATOR_TOKEN = 'operator-token-of-the-tests';
 export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -22,6 +27,7 @@ export interface RunningHost {
   host: ReturnType<typeof createHost>;
   app: Koa;
   url: string;
+  /** As HostOptions has it: a second host can be started on it. */
   database: string;
   /** A call of the operator API; `path` is below /operator/v1. */
   operator(
@@ -42,13 +48,18 @@ export interface StartOptions extends Partial<HostOptions> {
   paused?: boolean;
 }
 
+/** For hosts that come one after the other, or two beside each other. @param folder where a file would be */
+export async function newDatabase(folder: string): Promise<string> {
+  return postgres ? postgres.migratedDatabase() : join(folder, 'mortise.db');
+}
+
 export async function startHost({
   product,
   paused,
   ...options
 }: StartOptions = {}): Promise<RunningHost> {
   const folder = mkdtempSync(join(tmpdir(), 'mortise-test-'));
-  const database = options.database ?? join(folder, 'mortise.db');
+  const database = options.database ?? (await newDatabase(folder));
   const app = new Koa();
   app.silent = true;
   const server = createServer().listen(0, '127.0.0.1');
@@ -103,6 +114,7 @@ export async function startHost({
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       rmSync(folder, { recursive: true, force: true });
+      if (options.database === undefined) await postgres?.dropDatabase(database);
     },
   };
 }

@@ -1,6 +1,5 @@
 // OAuth 1.0a (RFC 5849), with the npm package oauth-1.0a as the consumer. Each guard was removed in a scratch copy to
 // see its test fail; "without:" names what was removed.
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import Router from '@koa/router';
 import { expect } from 'chai';
@@ -11,6 +10,7 @@ import { parseForm, parseHeader, percentEncode } from '../../src/oauth/oauth1/pa
 import { sign } from '../../src/oauth/oauth1/signature.ts';
 import { Browser } from '../helpers/browser.ts';
 import { CALLBACK, registerConsumer, type TestConsumer, token } from '../helpers/consumer.ts';
+import { bytesInside } from '../helpers/inside-database.ts';
 import { type Answer, type RunningHost, startHost } from '../helpers/start-host.ts';
 import {
   answerConsent,
@@ -837,8 +837,7 @@ describe('OAuth 1.0a', () => {
       const verifier = new URL(location!).searchParams.get('oauth_verifier')!;
       const token = credentialsOf(await old.accessToken(requested, verifier));
       expect((await old.call('GET', '/api/issues', { token })).status).to.equal(200);
-      const files = [running.database, `${running.database}-wal`].map((file) => readFileSync(file));
-      const written = Buffer.concat(files);
+      const written = await bytesInside(running.database);
       expect(written.includes('old-consumer')).to.equal(true);
       for (const secret of [
         ...Object.values(requested),

@@ -39,9 +39,9 @@ async function isActive(running: RunningHost, by: TestConsumer, bearer: string):
   return json.active;
 }
 
-// Seen to fail, each taken out of rotate (store/sqlite/authorization.ts) in turn: the end of the family on reuse, the end of
-// its access tokens, hasGrace, isPredecessor, the client, expires_at, the grant's until, the family's own scopes kept on
-// narrowing, narrowing before the token is used; and with a grace of 0 s and of 12 s.
+// Seen to fail, each taken out of judgeRefreshToken (store/authorization-rules.ts) or rotate in turn: the end of the family
+// on reuse, the end of its access tokens, hasGrace, isPredecessor, the client, expires_at, the grant's until, the family's
+// own scopes kept on narrowing, narrowing before the token is used; and with a grace of 0 s and of 12 s.
 describe('a refresh token', () => {
   let running: RunningHost;
   let now: number;

@@ -1,7 +1,8 @@
 import net from 'node:net';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
+import { isPostgresUrl } from '../../src/store/open-store.ts';
 import { answer, type FakeAddon, fakeAddon, type Responder } from '../helpers/fake-addon.ts';
+import { rowsInside } from '../helpers/inside-database.ts';
 import {
   type Answer,
   OPERATOR_TOKEN,
@@ -547,7 +548,7 @@ describe('what is refused is not written', () => {
   async function expectNothingWritten(): Promise<void> {
     const { json } = await host.operator('GET', `/deliveries?installation=${installationId}`);
     expect(json.items).to.deep.equal([]);
-    expect(eventCount(host, context)).to.equal(0);
+    expect(await eventCount(host, context)).to.equal(0);
   }
 
   it('a payload of more than 1 MiB: 413', async () => {
@@ -560,7 +561,7 @@ describe('what is refused is not written', () => {
   it('but a payload of exactly 1 MiB is', async () => {
     const got = await host.operator('POST', '/events', pushHere({ payload: payloadOf(MIB) }));
     expect(got.status).to.equal(202);
-    expect(eventCount(host, context)).to.equal(1);
+    expect(await eventCount(host, context)).to.equal(1);
   });
 
   const good = () => toLine(pushHere());
@@ -643,7 +644,7 @@ describe('what is refused is not written', () => {
         expect(got.json.detail).to.contain(first.json.id);
       }
     }
-    expect(eventCount(host, context)).to.equal(1);
+    expect(await eventCount(host, context)).to.equal(1);
     const elsewhere = push({ idempotencyKey: 'k', context: `${context}-other`, actor: 'bob' });
     expect((await host.operator('POST', '/events', elsewhere)).status).to.equal(202);
   });
@@ -754,7 +755,7 @@ describe('a body that is too large', () => {
   it('is refused with 413, and nothing is written', async () => {
     const got = await host.operator('POST', '/events', push({ payload: payloadOf(2 * MIB) }));
     expectRefusal(got, 413, 'payload_too_large');
-    expect(eventCount(host, 'acme')).to.equal(0);
+    expect(await eventCount(host, 'acme')).to.equal(0);
   });
 
   it('does not hurt the next call of the same client', async () => {
@@ -986,24 +987,23 @@ function toLine(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function eventCount(host: RunningHost, context: string): number {
-  const db = new Database(host.database, { readonly: true });
-  try {
-    const days = db
-      .prepare<[], string>(
+async function eventCount({ database }: RunningHost, context: string): Promise<number> {
+  // SQLite has a table a day, PostgreSQL one of all days.
+  const tables = isPostgresUrl(database)
+    ? [{ name: 'events' }]
+    : await rowsInside<{ name: string }>(
+        database,
         `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'events_[0-9]*'`,
-      )
-      .pluck()
-      .all();
-    return days.reduce((sum, day) => {
-      const count = db
-        .prepare<[string], number>(`SELECT count(*) FROM ${day} WHERE context = ?`)
-        .pluck();
-      return sum + count.get(context)!;
-    }, 0);
-  } finally {
-    db.close();
+      );
+  let sum = 0;
+  for (const { name } of tables) {
+    const [row] = await rowsInside<{ n: number }>(
+      database,
+      `SELECT count(*) AS n FROM ${name} WHERE context = '${context}'`,
+    );
+    sum += row!.n;
   }
+  return sum;
 }
 
 /** What fetch cannot send: a request with just these headers and no body. */

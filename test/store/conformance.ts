@@ -749,6 +749,12 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         expect(all.map(({ id }) => id)).to.have.members([row.id, elsewhere.id]);
       });
 
+      it('are not found by a text that none can have', async () => {
+        expect(await store.installations.findByClientKey('\u0000')).to.equal(undefined);
+        expect(await store.clients.find('\u0000')).to.equal(undefined);
+        expect(await store.consumers.list({ ownerUser: '\u0000', limit: 9 })).to.deep.equal([]);
+      });
+
       it('are listed in pages, newest first, each once, uninstalled ones when asked for', async () => {
         const ids: string[] = [];
         for (const context of ['a', 'b', 'c', 'd', 'e']) ids.push((await install({ context })).id);

@@ -8,7 +8,12 @@ import type { StoreObserver } from '../store.ts';
 import { findGateChange, untilGatesHaveSeen } from './gate-changes.ts';
 import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
-import { asStoreError, hasLostConnection, isWorthRepeating } from './store-errors.ts';
+import {
+  asStoreError,
+  hasLostConnection,
+  hasUnstorableText,
+  isWorthRepeating,
+} from './store-errors.ts';
 
 const MOST_ATTEMPTS = 5;
 /** Of a pause before a transaction is made again, milliseconds; drawn from 0 to this, times the attempt. */
@@ -56,12 +61,13 @@ export class Database implements Queries {
     return this.#pool;
   }
 
-  /** A statement by itself, which only reads. */
+  /** A statement by itself, which only reads. By a text that cannot be stored it finds nothing. */
   async all<T>(sql: Sql): Promise<T[]> {
     const pool = await this.open();
     try {
       return await queriesOn(pool).all<T>(sql);
     } catch (error) {
+      if (hasUnstorableText(error)) return [];
       throw asStoreError(error);
     }
   }

@@ -141,6 +141,11 @@ export async function isDeactivated(db: Queries, userId: string): Promise<boolea
   return row !== undefined;
 }
 
+/** A consumer that is being deleted or changed ends what it has: it waits for this transaction, or this one for it. */
+export async function lockClient(tx: Queries, id: string): Promise<void> {
+  await tx.run(sql`SELECT 1 FROM mortise.oauth_clients WHERE id = ${id} FOR SHARE`);
+}
+
 /** In place of the grant it was planned from, if that is still the one in force. */
 export async function grantByUser(
   tx: Queries,
@@ -149,8 +154,7 @@ export async function grantByUser(
 ): Promise<Granted> {
   await lockUser(tx, grant.userId);
   if (await isDeactivated(tx, grant.userId)) return 'user-deactivated';
-  // A consumer that is being deleted ends every grant to it: it waits for this one, or this one for it.
-  await tx.run(sql`SELECT 1 FROM mortise.oauth_clients WHERE id = ${grant.clientId} FOR SHARE`);
+  await lockClient(tx, grant.clientId);
   const previous = await tx.get<{ id: string }>(sql`SELECT id FROM mortise.oauth_grants
     WHERE user_id = ${grant.userId} AND client_id = ${grant.clientId} AND kind = 'user' AND until IS NULL
     FOR UPDATE`);

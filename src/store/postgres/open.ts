@@ -1,6 +1,6 @@
 // One PostgreSQL database as a Store: the parts. Nothing is connected to before the first call.
-import { MortiseError } from '../../core/errors.ts';
 import type { Store, StoreObserver } from '../store.ts';
+import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
@@ -15,9 +15,11 @@ import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
+import { oauth1Store } from './oauth1.ts';
 import { openGate } from './open-for-attempts.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
+import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
 /** @param url `postgres://user:password@host:port/database`. */
@@ -32,13 +34,13 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
     clients: clientStore(db),
     consumers: consumerStore(db),
     consents: consentStore(db),
-    authorization: missing('authorization'),
-    oauth1: missing('oauth1'),
+    authorization: authorizationStore(db),
+    oauth1: oauth1Store(db),
     grants: grantStore(db),
     securityEvents: securityEventStore(db),
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
-    tokens: missing('tokens'),
+    tokens: tokenStore(db),
     events: eventStore(db, days.events, observer),
     deliveries: {
       ...deliveryStore(db, days.attempts, observer),
@@ -54,18 +56,4 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
       await db.close();
     },
   };
-}
-
-/** Parts that are still to come. */
-function missing<Part extends object>(name: string): Part {
-  return new Proxy({} as Part, {
-    get(_, operation) {
-      throw new MortiseError({
-        code: 'store_incomplete',
-        status: 501,
-        message: `On PostgreSQL there is no ${name}.${String(operation)} yet.`,
-        hint: 'Use sqlite:PATH.',
-      });
-    },
-  });
 }

@@ -18,6 +18,11 @@ export function isWorthRepeating(error: unknown): boolean {
   return REPEATED.has(codeOf(error));
 }
 
+/** A text with U+0000 in it: nothing that is stored equals it. */
+export function hasUnstorableText(error: unknown): boolean {
+  return BAD_TEXT.has(codeOf(error));
+}
+
 export function hasLostConnection(error: unknown): boolean {
   return LOST.test(codeOf(error)) || LOST_MESSAGE.test(messageOf(error));
 }
@@ -64,10 +69,11 @@ export function asStoreError(error: unknown): unknown {
     });
   }
   if (!UNUSABLE.test(code)) return error;
+  // Without PostgreSQL's own words, which name tables: whoever calls a door reads this.
   return new MortiseError({
     code: 'store_unusable',
     status: 503,
-    message: `PostgreSQL could not write (${code}: ${messageOf(error)}), so nothing was.`,
+    message: `PostgreSQL could not write (${code}), so nothing was.`,
     hint: "Look at the server's log, its disk, and the rights of this user.",
     cause: error,
   });

@@ -1,34 +1,17 @@
 // Codes and refresh tokens. Each is used once, by a conditional UPDATE; what it gives is minted in the same
 // transaction. A revocation decided on the way is returned, not thrown: a throw would roll it back.
 import type { Database } from 'better-sqlite3';
+import {
+  judgeCode,
+  judgeRefreshToken,
+  type Minting,
+  type StoredCode,
+  type StoredRefreshToken,
+} from '../authorization-rules.ts';
 import type { NewTokens, Redeemed, Rotated } from '../oauth-rows.ts';
 import type { AuthorizationStore } from '../store.ts';
 import { grantStatements, writeList } from './grants.ts';
 import type { Writer } from './writer.ts';
-
-interface RawCode {
-  grantId: string;
-  clientId: string;
-  redirectUri: string | null;
-  codeChallenge: string | null;
-  scopes: string;
-  expiresAt: number;
-  usedAt: number | null;
-  familyId: string | null;
-}
-
-interface RawRefresh {
-  familyId: string;
-  generation: number;
-  scopes: string;
-  expiresAt: number;
-  usedAt: number | null;
-  grantId: string;
-  clientId: string;
-  familyGeneration: number;
-  familyExpiresAt: number | null;
-  revokedAt: number | null;
-}
 
 export function authorizationStore(db: Database, writer: Writer): AuthorizationStore {
   const grants = grantStatements(db);
@@ -40,7 +23,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     // Used ones stay a day: a code that comes again must be recognised.
     'DELETE FROM oauth_codes WHERE code_hash IN (SELECT code_hash FROM oauth_codes WHERE expires_at < ? LIMIT 100)',
   );
-  const findCode = db.prepare<[Buffer], RawCode>(
+  const findCode = db.prepare<[Buffer], StoredCode>(
     `SELECT grant_id AS grantId, client_id AS clientId, redirect_uri AS redirectUri, code_challenge AS codeChallenge,
        scopes, expires_at AS expiresAt, used_at AS usedAt, family_id AS familyId
      FROM oauth_codes WHERE code_hash = ?`,
@@ -60,7 +43,7 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     `INSERT INTO oauth_access_tokens (token_hash, grant_id, client_id, scopes, resources, created_at, expires_at, family_id)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const findRefresh = db.prepare<[Buffer], RawRefresh>(
+  const findRefresh = db.prepare<[Buffer], StoredRefreshToken>(
     `SELECT r.family_id AS familyId, r.generation, r.scopes, r.expires_at AS expiresAt, r.used_at AS usedAt,
        f.grant_id AS grantId, f.client_id AS clientId, f.generation AS familyGeneration, f.revoked_at AS revokedAt,
        f.expires_at AS familyExpiresAt
@@ -89,27 +72,13 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     revokeFamilyTokens.run(at, familyId);
   }
 
-  /** No access token outlives its family. @returns when the access token ends */
-  function mint(
-    tokens: NewTokens,
-    family: {
-      id: string;
-      grantId: string;
-      clientId: string;
-      generation: number;
-      expiresAt: number | null;
-    },
-    scopes: { access: string[]; refresh: string[] },
-    resources: string[] | null,
-  ): number {
-    const familyEnd = family.expiresAt ?? Number.POSITIVE_INFINITY;
-    const accessExpiresAt = Math.min(tokens.accessExpiresAt, familyEnd);
+  function mint(tokens: NewTokens, { grant, family, scopes, accessExpiresAt }: Minting): void {
     insertAccess.run(
       tokens.accessTokenHash,
       family.grantId,
       family.clientId,
       JSON.stringify(scopes.access),
-      writeList(resources),
+      writeList(grant.resources),
       tokens.createdAt,
       accessExpiresAt,
       family.id,
@@ -122,7 +91,6 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
       tokens.createdAt,
       tokens.refreshExpiresAt,
     );
-    return accessExpiresAt;
   }
 
   const DAY_MS = 24 * 3_600_000;
@@ -145,82 +113,32 @@ export function authorizationStore(db: Database, writer: Writer): AuthorizationS
     redeemCode: (redemption) =>
       writer.write((): Redeemed => {
         const code = findCode.get(redemption.codeHash);
-        // Another client's code is not burned for its owner.
-        if (!code || code.clientId !== redemption.clientId) {
-          return { kind: 'refused', reason: 'The authorization code is unknown.' };
-        }
         const now = redemption.createdAt;
-        if (code.usedAt !== null) {
-          if (code.familyId !== null) endFamily(code.familyId, now, 'code_reused');
-          return { kind: 'reused' };
-        }
-        if (code.expiresAt <= now)
-          return { kind: 'refused', reason: 'The authorization code has expired.' };
-        const reason = redemption.check(code);
-        if (reason !== undefined) return { kind: 'refused', reason };
-        const grant = grants.find(code.grantId);
-        if (!grant || grant.until !== null) {
-          return {
-            kind: 'refused',
-            reason: 'What the authorization code was granted under has ended.',
-          };
-        }
+        const verdict = judgeCode(code, code && grants.find(code.grantId), redemption);
+        if (verdict.kind === 'reused' && code?.familyId)
+          endFamily(code.familyId, now, 'code_reused');
+        if (verdict.kind !== 'mint') return verdict;
         if (useCode.run(now, redemption.familyId, redemption.codeHash).changes === 0)
           return { kind: 'reused' };
-        const scopes = redemption.within(JSON.parse(code.scopes), grant.scopes);
-        const family = {
-          id: redemption.familyId,
-          grantId: grant.id,
-          clientId: code.clientId,
-          generation: 1,
-          expiresAt: redemption.familyExpiresAt,
-        };
-        insertFamily.run(family.id, grant.id, code.clientId, now, family.expiresAt);
-        const minted = { access: scopes, refresh: scopes };
-        const accessExpiresAt = mint(redemption, family, minted, grant.resources);
-        return { kind: 'redeemed', scopes, accessExpiresAt };
+        const { family, scopes, accessExpiresAt } = verdict;
+        insertFamily.run(family.id, family.grantId, family.clientId, now, family.expiresAt);
+        mint(redemption, verdict);
+        return { kind: 'redeemed', scopes: scopes.access, accessExpiresAt };
       }),
 
     rotate: (rotation) =>
       writer.write((): Rotated => {
         const token = findRefresh.get(rotation.tokenHash);
-        if (!token || token.clientId !== rotation.clientId) {
-          return { kind: 'refused', reason: 'The refresh token is unknown.' };
-        }
         const now = rotation.createdAt;
-        if (token.revokedAt !== null)
-          return { kind: 'refused', reason: 'The refresh token was revoked.' };
-        if (token.usedAt !== null) {
-          const isPredecessor = token.generation === token.familyGeneration - 1;
-          if (rotation.hasGrace && isPredecessor && now - token.usedAt <= rotation.graceMs)
-            return { kind: 'raced' };
+        const verdict = judgeRefreshToken(token, token && grants.find(token.grantId), rotation);
+        if (verdict.kind === 'reused' && token)
           endFamily(token.familyId, now, 'refresh_token_reused');
-          return { kind: 'reused' };
-        }
-        if (token.expiresAt <= now)
-          return { kind: 'refused', reason: 'The refresh token has expired.' };
-        if (token.familyExpiresAt !== null && token.familyExpiresAt <= now)
-          return { kind: 'refused', reason: 'The time to refresh what was granted is over.' };
-        const grant = grants.find(token.grantId);
-        if (!grant || grant.until !== null) {
-          return { kind: 'refused', reason: 'What the refresh token was granted under has ended.' };
-        }
-        const scopes: string[] = JSON.parse(token.scopes);
-        const narrowed = rotation.narrow(scopes, grant.scopes);
-        if ('reason' in narrowed) return { kind: 'refused', ...narrowed };
-        if (advance.run(token.familyId, token.generation).changes === 0) return { kind: 'raced' };
+        if (verdict.kind !== 'mint') return verdict;
+        const { family, scopes, accessExpiresAt } = verdict;
+        if (advance.run(family.id, family.generation - 1).changes === 0) return { kind: 'raced' };
         useRefresh.run(now, rotation.tokenHash);
-        const family = {
-          id: token.familyId,
-          grantId: grant.id,
-          clientId: token.clientId,
-          generation: token.generation + 1,
-          expiresAt: token.familyExpiresAt,
-        };
-        // Narrowing is for this access token; the family keeps what it has.
-        const minted = { access: narrowed.scopes, refresh: scopes };
-        const accessExpiresAt = mint(rotation, family, minted, grant.resources);
-        return { kind: 'rotated', scopes: narrowed.scopes, accessExpiresAt };
+        mint(rotation, verdict);
+        return { kind: 'rotated', scopes: scopes.access, accessExpiresAt };
       }),
 
     revokeRefreshToken: (tokenHash, clientId, at) =>
