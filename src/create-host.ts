@@ -98,7 +98,7 @@ function openAttempts(
   { settings, store, box, outbound }: HostParts,
   onUndeclared: (eventType: string, pointers: string[]) => void,
 ): Attempts {
-  const { platform, clock, random, log, deliveryThreads: threads } = settings;
+  const { platform, clock, log, deliveryThreads: threads } = settings;
   if (threads > 0) {
     return new AttemptThreads({
       threads,
@@ -115,7 +115,6 @@ function openAttempts(
     box,
     outbound,
     clock,
-    random,
     onOrigin: () => {},
     onUndeclared,
   });
