@@ -108,3 +108,20 @@ describe('a thread that dies', () => {
     await attempts.close();
   });
 });
+
+describe('the option deliveryThreads', () => {
+  for (const [threads, more] of [
+    [-1, {}],
+    [1.5, {}],
+    [32, {}],
+    [1, { clock: { now: () => 0 } }],
+  ] as const) {
+    it(`refuses ${threads}${'clock' in more ? ' with a clock of the caller’s own' : ''}`, async () => {
+      const refused = await startHost({ deliveryThreads: threads, ...more }).catch(
+        (error: unknown) => error,
+      );
+      expect(refused).to.have.property('code', 'option_invalid');
+      expect(refused).to.have.property('message').that.includes('deliveryThreads');
+    });
+  }
+});
