@@ -117,7 +117,7 @@ function openAttempts(
   { settings, store, box, outbound }: HostParts,
   onUndeclared: (eventType: string, pointers: string[]) => void,
 ): Attempts {
-  const { platform, clock, random, log, deliveryThreads: threads } = settings;
+  const { platform, clock, log, deliveryThreads: threads } = settings;
   if (threads > 0) {
     return new AttemptThreads({
       threads,
@@ -134,7 +134,6 @@ function openAttempts(
     box,
     outbound,
     clock,
-    random,
     onOrigin: () => {},
     onUndeclared,
   });

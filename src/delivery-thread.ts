@@ -22,7 +22,6 @@ const attempts = new LocalAttempts({
   box: new SecretBox(secretKey, previousSecretKeys),
   outbound,
   clock: systemClock,
-  random: Math.random,
   onOrigin: (installationId, origin) => tell({ kind: 'origin', installationId, origin }),
   onUndeclared: (eventType, pointers) => tell({ kind: 'undeclared', eventType, pointers }),
 });

@@ -1,8 +1,8 @@
 // The outside of a process that the benchmarks start: asks it, never for ever, and ends it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { READY } from './child.ts';
+import { compiledFile } from './compile.ts';
 
 export interface BenchProcess {
   /** @throws what the process threw, or that it ended, or took longer than `limitMs`. */
@@ -24,20 +24,12 @@ export function profileInto(folder: string): void {
 
 /** @param file below bench/. */
 export async function startProcess(file: string, settings: unknown): Promise<BenchProcess> {
-  const child = fork(
-    fileURLToPath(new URL(`../${file}`, import.meta.url)),
-    [JSON.stringify(settings)],
-    {
-      execArgv: [
-        '--import',
-        'tsx',
-        ...(profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, basename(file))}`] : []),
-      ],
-      env: { ...process.env, NODE_ENV: 'production' },
-      // Nothing but figures goes to standard output.
-      stdio: ['ignore', 2, 2, 'ipc'],
-    },
-  );
+  const child = fork(compiledFile(file), [JSON.stringify(settings)], {
+    execArgv: profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, basename(file))}`] : [],
+    env: { ...process.env, NODE_ENV: 'production' },
+    // Nothing but figures goes to standard output.
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
   const started = new Answering(child, file);
   running.add(started);
   await started.ready();

@@ -19,6 +19,7 @@ const CONNECTIONS = 'test/core/outbound-connections.test.ts';
 const REFUSALS = 'test/operator/refusals.test.ts';
 const PROPERTIES = 'test/properties/never-more-than-granted.test.ts';
 const FORWARD = 'test/flows/forward-auth.test.ts';
+const DISK = 'test/store/disk.test.ts';
 const ROTATE = 'test/flows/rotate-secret.test.ts';
 
 const AUTHORIZATION = 'src/store/sqlite/authorization.ts';
@@ -887,10 +888,46 @@ const DELIVERIES = [
     name: 'gate: not asked again',
     guards: 'what is revoked while a connection is made is not sent',
     file: 'src/webhooks/attempt.ts',
-    find: 'deliveries.isCurrent(installation.id, installation.epoch)',
+    find: 'parts.gate.isCurrent(installation.id, installation.epoch)',
     replace: 'true',
     test: 'test/webhooks/attempt.test.ts',
     grep: 'sends nothing',
+  },
+  {
+    name: 'gate: a change is answered at once',
+    guards: 'nothing starts after the answer to a revocation',
+    file: 'src/store/sqlite/writer.ts',
+    find: '    while (this.#disk && performance.now() - committed <= MOMENT_MS) await wait(1);\n',
+    replace: '',
+    test: DISK,
+    grep: 'that changes what the gate looks at',
+  },
+  {
+    name: 'publish: answered before it is on the disk',
+    guards: 'publish() returned means delivered or accounted for, whatever happens to the power',
+    file: 'src/store/sqlite/writer.ts',
+    find: "if (job.until === 'committed') answer();",
+    replace: "if (job.until !== 'seen') answer();",
+    test: DISK,
+    grep: 'is answered at the commit where it may be done again',
+  },
+  {
+    name: 'disk: goes on after it refused',
+    guards: 'publish() returned means delivered or accounted for, whatever happens to the power',
+    file: 'src/store/sqlite/writer.ts',
+    find: '    if (this.#broken) return Promise.reject(this.#broken);\n',
+    replace: '',
+    test: DISK,
+    grep: 'is refused when the disk does not take it',
+  },
+  {
+    name: 'events: read as of the gate’s moment',
+    guards: 'no event that is there is taken for one past retention',
+    file: 'src/store/sqlite/open-for-attempts.ts',
+    find: 'const [events, gate] = [open(path), open(path)];',
+    replace: 'const events = open(path);\n  const gate = events;',
+    test: DISK,
+    grep: 'has events that were published after',
   },
   {
     name: 'gate: context',
@@ -1102,8 +1139,8 @@ const OUTSIDE = [
       },
       {
         file: 'src/core/outbound.ts',
-        find: 'else connections.start(target.origin, call);\n      });',
-        replace: 'else connections.start(target.origin, call);\n      }).then(follow);',
+        find: 'connections.start(target.origin, call);\n      });',
+        replace: 'connections.start(target.origin, call);\n      }).then(follow);',
       },
     ],
     test: OUTBOUND,

@@ -33,6 +33,7 @@ export class Metrics implements EngineObserver, StoreObserver {
   >;
   readonly #delays: Record<'first_attempt' | 'delivered', Histogram.Internal<'until'>>;
   readonly #commitSeconds: Histogram;
+  readonly #syncSeconds: Histogram;
   readonly #commitWrites: Histogram;
   #owed = 0;
   #lanes: (() => LaneCounts) | undefined;
@@ -82,7 +83,12 @@ export class Metrics implements EngineObserver, StoreObserver {
     this.#tokenChecks = { accepted: checks.labels('accepted'), refused: checks.labels('refused') };
     this.#commitSeconds = this.#histogram(
       'mortise_store_commit_seconds',
-      'How long the disk took for a commit.',
+      'How long a transaction took, with the log it wrote.',
+      COMMIT_SECONDS,
+    );
+    this.#syncSeconds = this.#histogram(
+      'mortise_store_sync_seconds',
+      'How long the disk took to have what was committed.',
       COMMIT_SECONDS,
     );
     this.#commitWrites = this.#histogram(
@@ -130,6 +136,10 @@ export class Metrics implements EngineObserver, StoreObserver {
   committed(ms: number, writes: number): void {
     this.#commitSeconds.observe(ms / 1_000);
     this.#commitWrites.observe(writes);
+  }
+
+  synced(ms: number): void {
+    this.#syncSeconds.observe(ms / 1_000);
   }
 
   owed(count: number): void {

@@ -68,7 +68,7 @@ export interface HostOptions {
   retention?: RetentionOptions;
   /**
    * Threads that sign and send webhooks, from 1 to 31; 0: the product's own thread does. Default 1, and 0 where a
-   * thread could not join in: with a memory database, or a `clock` or `random` of the caller's own.
+   * thread could not join in: with a memory database, or a `clock` of the caller's own.
    */
   deliveryThreads?: number;
   /** A pino logger, or a level. Default: `info`. */
@@ -344,8 +344,8 @@ function readRetention({ eventDays = 7, attemptDays = 30 }: RetentionOptions = {
 
 const MOST_THREADS = 31;
 
-function readThreads({ deliveryThreads, clock, random }: HostOptions, database: string): number {
-  const isAlone = database === ':memory:' || clock !== undefined || random !== undefined;
+function readThreads({ deliveryThreads, clock }: HostOptions, database: string): number {
+  const isAlone = database === ':memory:' || clock !== undefined;
   const threads = deliveryThreads ?? (isAlone ? 0 : 1);
   if (Number.isInteger(threads) && threads >= 0 && threads <= (isAlone ? 0 : MOST_THREADS)) {
     return threads;
@@ -353,7 +353,7 @@ function readThreads({ deliveryThreads, clock, random }: HostOptions, database: 
   throw invalid(
     'deliveryThreads',
     isAlone && threads > 0
-      ? 'Threads cannot see a database in memory, or a clock or random of your own.'
+      ? 'Threads cannot see a database in memory, or a clock of your own.'
       : `"${threads}" is not a whole number from 0 to ${MOST_THREADS}.`,
     'Leave it out, or give 0.',
   );

@@ -495,8 +495,10 @@ export interface ReplayStore {
 
 /** Who counts what this process commits, so that nothing is ever counted by looking at tables. */
 export interface StoreObserver {
-  /** @param ms that the disk took; `writes` shared it. */
+  /** @param ms that the transaction took; `writes` shared it. */
   committed(ms: number, writes: number): void;
+  /** @param ms until what was committed was on the disk. */
+  synced(ms: number): void;
   /** So many deliveries are owed more than before. */
   owed(count: number): void;
   /** So many of those that were owed ended. */

@@ -1,11 +1,11 @@
 // What the engine and the threads that make its attempts tell each other: many at once, since a message costs more than
 // what is in it.
-import type { EventRow, OwedDelivery } from '../store/rows.ts';
-import type { Attempted } from './attempt.ts';
+import type { EventRow } from '../store/rows.ts';
+import type { AskedAttempt, Attempted } from './attempt.ts';
 
 /** Attempts to make, now. */
 export interface Asked {
-  attempts: { ticket: number; delivery: OwedDelivery; isProbe: boolean }[];
+  attempts: ({ ticket: number } & AskedAttempt)[];
   /** Events of theirs that need not be read. */
   events: SentEvent[];
   /** The payloads of those, one after the other. */

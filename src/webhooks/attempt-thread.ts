@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from '../core/log.ts';
 import type { OwedDelivery } from '../store/rows.ts';
-import type { Attempted } from './attempt.ts';
+import type { AskedAttempt, Attempted } from './attempt.ts';
 import { type Asked, CLOSE, type Made, type SentEvent, type Told } from './attempt-messages.ts';
 import { AttemptBroken } from './attempts.ts';
 import type { FreshEvent, FreshEvents } from './fresh-events.ts';
@@ -37,11 +37,11 @@ export class AttemptThread {
   }
 
   /** What is asked for in one go is sent in one message. */
-  make(delivery: OwedDelivery, isProbe: boolean): Promise<Attempted> {
+  make(asked: AskedAttempt): Promise<Attempted> {
     return new Promise((resolve, reject) => {
       const ticket = ++this.#lastTicket;
-      this.#underWay.set(ticket, { delivery, resolve, reject });
-      if (this.#asked.push({ ticket, delivery, isProbe }) === 1) queueMicrotask(() => this.#ask());
+      this.#underWay.set(ticket, { delivery: asked.delivery, resolve, reject });
+      if (this.#asked.push({ ticket, ...asked }) === 1) queueMicrotask(() => this.#ask());
     });
   }
 

@@ -30,10 +30,10 @@ export class AttemptThreads implements Attempts {
     this.#threads = Array.from({ length: threads }, (_, i) => new AttemptThread(i, shared));
   }
 
-  make(delivery: OwedDelivery, isProbe: boolean): Promise<Attempted> {
+  make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted> {
     const threads = this.#threads;
     const i = threads.length === 1 ? 0 : bucketOf(delivery.installationId) % threads.length;
-    return threads[i]!.make(delivery, isProbe);
+    return threads[i]!.make({ delivery, isProbe, random });
   }
 
   /** The thread reads together what it is asked for together. */

@@ -20,7 +20,14 @@ export interface AttemptParts {
   platform: Platform;
   outbound: Outbound;
   clock: Clock;
-  random: () => number;
+}
+
+export interface AskedAttempt {
+  delivery: OwedDelivery;
+  /** Of an open breaker: a failure uses up no attempt. */
+  isProbe: boolean;
+  /** [0, 1): when it is tried again. */
+  random: number;
 }
 
 export interface Attempted {
@@ -46,10 +53,8 @@ const ANSWER_BYTES = 64 * 1024;
 /** What the gate sees may change while a connection is made; not this often. */
 const MOST_LOOKS = 5;
 
-/** @param isProbe of an open breaker: a failure uses up no attempt. */
 export async function attempt(
-  delivery: OwedDelivery,
-  isProbe: boolean,
+  { delivery, isProbe, random }: AskedAttempt,
   parts: AttemptParts,
 ): Promise<Attempted> {
   const { recipients, payloads, platform, clock } = parts;
@@ -110,7 +115,7 @@ export async function attempt(
       isProbe,
       now: clock.now(),
       expiresAt: delivery.expiresAt,
-      random: parts.random(),
+      random,
     });
     const { url } = gate.webhook;
     return {

@@ -16,9 +16,10 @@ export interface Attempts {
   /**
    * One delivery, one try. Nothing that an add-on does makes it reject.
    * @param isProbe of an open breaker: a failure uses up no attempt.
+   * @param random [0, 1): when it is tried again.
    * @throws AttemptBroken
    */
-  make(delivery: OwedDelivery, isProbe: boolean): Promise<Attempted>;
+  make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted>;
   /** What will be sent soon, read together. */
   prefetch(deliveries: OwedDelivery[]): Promise<void>;
   /** Just published: it need not be read again. @param scopesToSeeAll of its payload; undefined if nobody sees all. */
@@ -45,7 +46,6 @@ export interface LocalAttemptsParts {
   box: SecretBox;
   outbound: Outbound;
   clock: Clock;
-  random: () => number;
   /** Hears where an installation is, whenever that was looked at. */
   onOrigin: (installationId: string, origin: string) => void;
   /** Fields the payload schema does not name. */
@@ -68,9 +68,9 @@ export class LocalAttempts implements Attempts {
     };
   }
 
-  async make(delivery: OwedDelivery, isProbe: boolean): Promise<Attempted> {
+  async make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted> {
     try {
-      return await attempt(delivery, isProbe, this.#parts);
+      return await attempt({ delivery, isProbe, random }, this.#parts);
     } catch (error) {
       throw new AttemptBroken(error, this.#parts.payloads.traceId(delivery));
     }

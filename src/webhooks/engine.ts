@@ -321,14 +321,14 @@ export class Engine {
   }
 
   async #attempt(lane: Lane, delivery: OwedDelivery, isProbe: boolean): Promise<void> {
-    const { attempts, log, clock } = this.#parts;
+    const { attempts, log, clock, random } = this.#parts;
     this.#busy++;
     this.#slots.take(lane.standing);
     this.#busyLanes.add(lane);
     const endpoint = this.#endpointOf(lane);
     if (endpoint) endpoint.underWay++;
     try {
-      const attempted = await attempts.make(delivery, isProbe);
+      const attempted = await attempts.make(delivery, isProbe, random());
       this.#parts.observer.attempted(attempted);
       this.#learn(lane, endpoint, attempted, isProbe);
       lane.charge(attempted.bytes);

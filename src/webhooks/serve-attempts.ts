@@ -1,6 +1,6 @@
 // One thread that makes attempts, from the inside.
 import type { MessagePort } from 'node:worker_threads';
-import type { EventRow, OwedDelivery } from '../store/rows.ts';
+import type { EventRow } from '../store/rows.ts';
 import { type Asked, CLOSE, type Made, type SentEvent, type Told } from './attempt-messages.ts';
 import type { AttemptBroken, Attempts } from './attempts.ts';
 
@@ -22,9 +22,9 @@ export function serveAttempts(
     });
   }
 
-  async function make(ticket: number, delivery: OwedDelivery, isProbe: boolean): Promise<void> {
+  async function make({ ticket, delivery, isProbe, random }: Asked['attempts'][0]): Promise<void> {
     try {
-      const { record, ...rest } = await attempts.make(delivery, isProbe);
+      const { record, ...rest } = await attempts.make(delivery, isProbe, random);
       const { delivery: _known, ...told } = record;
       tell({ ticket, attempted: { ...rest, record: told } });
     } catch (error) {
@@ -37,7 +37,7 @@ export function serveAttempts(
     for (const event of events) attempts.remember(eventIn(payloads, event), event.scopesToSeeAll);
     // Where that fails, each reads its own, and says what is wrong.
     await attempts.prefetch(asked.map(({ delivery }) => delivery)).catch(() => undefined);
-    for (const { ticket, delivery, isProbe } of asked) void make(ticket, delivery, isProbe);
+    for (const each of asked) void make(each);
   }
 
   port.on('message', (message: Asked | typeof CLOSE) => {

@@ -1,10 +1,14 @@
 // The programs of the fault tests as plain JavaScript: a host that is killed two hundred times must start fast.
 import { mkdirSync, symlinkSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 export type Program = 'host' | 'publisher' | 'receiver';
+
+const PROGRAMS = ['host', 'publisher', 'receiver'].map((name) => `test/faults/programs/${name}.ts`);
+/** What the host starts as threads: looked for beside it. */
+const THREADS = ['src/delivery-thread.ts', 'src/store/sqlite/checkpoint-thread.ts'];
 
 let bundled: Promise<string> | undefined;
 
@@ -23,7 +27,10 @@ async function bundle(): Promise<string> {
   symlinkSync(resolve('schemas'), join(root, 'schemas'));
   symlinkSync(resolve('src/store/sqlite/migrations'), join(folder, 'migrations'));
   await build({
-    entryPoints: ['host', 'publisher', 'receiver'].map((name) => `test/faults/programs/${name}.ts`),
+    entryPoints: [...PROGRAMS, ...THREADS].map((file) => ({
+      in: file,
+      out: basename(file, '.ts'),
+    })),
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -33,7 +40,7 @@ async function bundle(): Promise<string> {
     external: ['better-sqlite3'],
     // CommonJS packages among the dependencies ask for require.
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
     logLevel: 'warning',
   });

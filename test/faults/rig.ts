@@ -29,6 +29,8 @@ export interface RigOptions {
   /** Default: a folder of its own. */
   folder?: string;
   jitter?: number;
+  /** Its host's clock can be set; such a host delivers without threads. */
+  movesClock?: boolean;
 }
 
 export interface AddonOptions {
@@ -114,7 +116,7 @@ export class Rig {
       operatorToken: OPERATOR_TOKEN,
       secretKey: SECRET_KEY,
       jitter: this.#options.jitter,
-      offsetMs: this.#offsetMs,
+      offsetMs: this.#options.movesClock ? this.#offsetMs : undefined,
     };
     await this.#host.ask(question as unknown as Record<string, unknown>);
   }

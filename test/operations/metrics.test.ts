@@ -74,6 +74,7 @@ describe('/metrics', () => {
     expect(sample('mortise_engine_running')).to.equal(1);
     expect(sample('mortise_store_commit_seconds_count')).to.be.above(3);
     expect(sample('mortise_store_commit_writes_sum')).to.be.above(3);
+    expect(sample('mortise_store_sync_seconds_count')).to.be.above(3);
     expect(sample('process_start_time_seconds')).to.be.above(1_600_000_000);
   });
 

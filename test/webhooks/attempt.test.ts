@@ -35,15 +35,17 @@ describe('an attempt whose installation changes while the connection is made', (
       },
       close: async () => {},
     };
-    const { record, refusal } = await attempt(owed[0]!, false, {
-      gate: store.deliveries,
-      recipients: new Recipients({ gate: store.deliveries, box, platform, onOrigin: () => {} }),
-      payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
-      platform,
-      outbound,
-      clock,
-      random: () => 0,
-    });
+    const { record, refusal } = await attempt(
+      { delivery: owed[0]!, isProbe: false, random: 0 },
+      {
+        gate: store.deliveries,
+        recipients: new Recipients({ gate: store.deliveries, box, platform, onOrigin: () => {} }),
+        payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
+        platform,
+        outbound,
+        clock,
+      },
+    );
     expect(asked).to.deep.equal([false]);
     expect([record.outcome, record.reason]).to.deep.equal(['dropped', 'disabled']);
     expect(refusal).to.include({ reason: 'disabled' });

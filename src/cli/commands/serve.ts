@@ -19,6 +19,7 @@ interface ServeOptions {
   dev?: boolean;
   eventDays?: string;
   attemptDays?: string;
+  deliveryThreads?: string;
   logLevel: string;
   json?: boolean;
 }
@@ -51,6 +52,10 @@ export function addServeCommand(program: Command): void {
     .option(
       '--attempt-days <days>',
       'how long attempts are kept (MORTISE_ATTEMPT_DAYS; default 30)',
+    )
+    .option(
+      '--delivery-threads <count>',
+      'threads that sign and send webhooks (MORTISE_DELIVERY_THREADS; default 1)',
     )
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'warn')
     .option('--json', 'print JSON when it is ready')
@@ -93,9 +98,10 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
     allowPorts: readList(MORTISE_ALLOW_PORTS)?.map(Number),
     signIn: readSignIn(),
     retention: {
-      eventDays: readDays(options.eventDays ?? process.env.MORTISE_EVENT_DAYS),
-      attemptDays: readDays(options.attemptDays ?? process.env.MORTISE_ATTEMPT_DAYS),
+      eventDays: readNumber(options.eventDays ?? process.env.MORTISE_EVENT_DAYS),
+      attemptDays: readNumber(options.attemptDays ?? process.env.MORTISE_ATTEMPT_DAYS),
     },
+    deliveryThreads: readNumber(options.deliveryThreads ?? process.env.MORTISE_DELIVERY_THREADS),
     dev: isDev,
     log: options.logLevel,
   });
@@ -111,7 +117,7 @@ async function start(server: Server, options: ServeOptions, isDev: boolean): Pro
   return host;
 }
 
-function readDays(text: string | undefined): number | undefined {
+function readNumber(text: string | undefined): number | undefined {
   return text === undefined || text === '' ? undefined : Number(text);
 }
 

@@ -1,4 +1,4 @@
-// What a thread that makes attempts reads: the file that the host has open, over a connection that cannot write.
+// What a thread that makes attempts reads: the file that the host has open, over connections that cannot write.
 import Database from 'better-sqlite3';
 import type { AttemptStore } from '../store.ts';
 import { eventTables } from './event-tables.ts';
@@ -10,10 +10,18 @@ const BUSY_TIMEOUT_MS = 2_000;
 
 /** @param path of a file that is open already. */
 export function openSqliteForAttempts(path: string): AttemptStore {
-  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  // One each: what the gate sees is of a moment ago, and an event of that moment would not be there yet.
+  const [events, gate] = [open(path), open(path)];
   return {
-    events: owedEventStore(db, eventTables(db)),
-    gate: gateStore(db),
-    close: async () => void db.close(),
+    events: owedEventStore(events, eventTables(events)),
+    gate: gateStore(gate),
+    async close() {
+      events.close();
+      gate.close();
+    },
   };
+}
+
+function open(path: string): Database.Database {
+  return new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
 }

@@ -10,6 +10,7 @@ import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { deliveryStore } from './deliveries.ts';
+import { Disk } from './disk.ts';
 import { engineStore } from './engine-lock.ts';
 import { eventTables } from './event-tables.ts';
 import { eventStore } from './events.ts';
@@ -27,15 +28,11 @@ import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
-import { WalSync } from './wal-sync.ts';
 import { Writer } from './writer.ts';
 
 /** A call never waits inside SQLite for longer than this: it would stop the event loop. */
 const BUSY_TIMEOUT_MS = 20;
 const START_PATIENCE_MS = 10_000;
-const PAGE_BYTES = 8_192;
-/** A page that many commits change is written back once. */
-const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 64 * 1024;
 
 /** @param path of the file, or `:memory:`. */
@@ -44,14 +41,11 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
   const db = open(file);
   // While starting, waiting is right: another process may be migrating the same file.
   db.pragma(`busy_timeout = ${START_PATIENCE_MS}`);
-  // Of a new file: events of a kilobyte or two fill larger pages better, with fewer writes.
-  db.pragma(`page_size = ${PAGE_BYTES}`);
   // FULL while starting; from then on the writer syncs what is committed, since WAL alone loses the last commits on
   // power loss.
   turnOnWal(db);
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
-  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   db.pragma(`cache_size = -${CACHE_KIB}`);
   migrateOrClose(db);
   const days = { events: eventTables(db), attempts: attemptTables(db) };
@@ -61,7 +55,7 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
   }
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   db.pragma('synchronous = NORMAL');
-  const disk = file === ':memory:' ? undefined : new WalSync(file);
+  const disk = file === ':memory:' ? undefined : new Disk(db, file);
   const writer = new Writer(db, disk, observer);
   const reader = new Reader(db);
   const attempts = file === ':memory:' ? undefined : openSqliteForAttempts(file);
@@ -88,7 +82,7 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
     async close() {
       await writer.drain();
       await reader.drain();
-      disk?.close();
+      await disk?.close();
       await attempts?.close();
       db.close();
     },

@@ -6,9 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
+import type { Disk } from './disk.ts';
 import { MOMENT_MS } from './moment.ts';
 import { asStoreError, notSynced } from './store-errors.ts';
-import type { WalSync } from './wal-sync.ts';
 
 /**
  * When whoever wrote is answered. `committed`: at once, where nothing is lost if it is not on the disk after a power
@@ -50,7 +50,7 @@ const BUSY_LIMIT_MS = 10_000;
 
 export class Writer {
   readonly #db: Database;
-  readonly #disk: WalSync | undefined;
+  readonly #disk: Disk | undefined;
   readonly #observer: StoreObserver | undefined;
   readonly #begin: Statement;
   readonly #commit: Statement;
@@ -70,7 +70,7 @@ export class Writer {
   #broken: MortiseError | undefined;
 
   /** @param disk undefined where nothing is kept on one. */
-  constructor(db: Database, disk?: WalSync, observer?: StoreObserver) {
+  constructor(db: Database, disk?: Disk, observer?: StoreObserver) {
     this.#db = db;
     this.#disk = disk;
     this.#observer = observer;
@@ -146,6 +146,7 @@ export class Writer {
     this.#notBefore = isBusy ? committed + Math.max(committed - began, SHORTEST_PAUSE_MS) : 0;
     this.#worthACommit = Math.min(jobs.length, WORTH_A_COMMIT);
     this.#observer?.committed(committed - began, jobs.length);
+    this.#disk?.committed();
     for (const { job, answer } of done) if (job.until === 'committed') answer();
     const others = done.filter(({ job }) => job.until !== 'committed');
     if (others.length > 0) {
@@ -161,8 +162,10 @@ export class Writer {
     while (this.#unsynced.length > 0) {
       const batches = this.#unsynced;
       this.#unsynced = [];
+      const began = performance.now();
       try {
         await this.#disk?.sync();
+        this.#observer?.synced(performance.now() - began);
       } catch (error) {
         this.#break(batches, error);
         break;

@@ -14,8 +14,8 @@ export interface StartHost {
   secretKey: string;
   /** [0, 1): makes every retry come after the shortest wait (0) or the longest. Default: random. */
   jitter?: number;
-  /** How far its clock is off. */
-  offsetMs: number;
+  /** How far its clock is off; undefined: it has the system's, and threads that deliver. */
+  offsetMs?: number;
 }
 
 let offsetMs = 0;
@@ -38,7 +38,7 @@ answerQuestions(async (question) => {
 
 async function start(options: StartHost): Promise<void> {
   const { database, operatorToken, secretKey, port, jitter } = options;
-  offsetMs = options.offsetMs;
+  offsetMs = options.offsetMs ?? 0;
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -52,7 +52,7 @@ async function start(options: StartHost): Promise<void> {
     operatorToken,
     secretKey,
     log: 'warn',
-    clock: { now: () => Date.now() + offsetMs },
+    ...(options.offsetMs !== undefined && { clock: { now: () => Date.now() + offsetMs } }),
     ...(jitter !== undefined && { random: () => jitter }),
   });
   const app = new Koa();

@@ -1,0 +1,127 @@
+// Seen red: with a thread that is not started again; with an event's payload taken from the place of another's; with
+// what the payload schema does not name said in the thread only; without the gate in the thread.
+import { Worker } from 'node:worker_threads';
+import { expect } from 'chai';
+import pino from 'pino';
+import type { OwedDelivery } from '../../src/store/rows.ts';
+import { AttemptThreads } from '../../src/webhooks/attempt-threads.ts';
+import { AttemptBroken } from '../../src/webhooks/attempts.ts';
+import { installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { until } from '../helpers/until.ts';
+
+function push(name: string, more: Record<string, unknown> = {}) {
+  return { ...PUSH, payload: { ...PUSH.payload, repository: { full_name: name }, ...more } };
+}
+
+describe('deliveries made by threads', () => {
+  const said: string[] = [];
+  let running: RunningHost;
+
+  before(async () => {
+    const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) });
+    running = await startHost({ deliveryThreads: 2, log });
+  });
+  after(() => running.stop());
+
+  it('bring each its own event, just published and read again alike', async () => {
+    const { addon } = await installAddon(running);
+    const names = Array.from({ length: 40 }, (_, i) => `acme/site-${i}`);
+    await Promise.all(names.map((name) => running.operator('POST', '/events', push(name))));
+    await addon.waitFor('/hook', names.length);
+    const told = addon.to('/hook').map(({ json }) => json.data.repository.full_name);
+    expect([...told].sort()).to.deep.equal([...names].sort());
+    await addon.stop();
+  });
+
+  it('say in the host’s log what the payload schema does not name', async () => {
+    const { addon } = await installAddon(running, {
+      context: 'secrets',
+      descriptor: { key: 'curious' },
+    });
+    const event = { ...push('acme/site', { password: 'no' }), context: 'secrets' };
+    expect((await running.operator('POST', '/events', event)).status).to.equal(202);
+    const { json } = await addon.waitFor('/hook');
+    expect(json.data).not.to.have.property('password');
+    await until(() => said.some((line) => line.includes('/password')), 'the warning');
+    await addon.stop();
+  });
+
+  it('are stopped by the gate', async () => {
+    const { addon, installation } = await installAddon(running, {
+      context: 'gone',
+      descriptor: { key: 'leaving' },
+    });
+    const answered: (() => void)[] = [];
+    addon.respond = (_call, response) => {
+      answered.push(() => response.writeHead(503, { 'retry-after': '1' }).end());
+    };
+    const event = { ...push('acme/site'), context: 'gone' };
+    await running.operator('POST', '/events', event);
+    await addon.waitFor('/hook');
+    await running.operator('PATCH', `/installations/${installation.id}`, { state: 'disabled' });
+    for (const answer of answered) answer();
+    const list = () => running.operator('GET', `/deliveries?installation=${installation.id}`);
+    const ended = await until(
+      async () =>
+        (await list()).json.items.find(({ state }: { state: string }) => state === 'dropped'),
+      'the delivery to be dropped',
+    );
+    expect(ended).to.include({ reason: 'disabled' });
+    expect(addon.to('/hook')).to.have.length(1);
+    await addon.stop();
+  });
+});
+
+describe('a thread that dies', () => {
+  it('fails what it was asked for as a fault of the host, and another takes its place', async () => {
+    const delivery = { id: 'd', installationId: 'i', eventId: 'e' } as OwedDelivery;
+    let started = 0;
+    const attempts = new AttemptThreads({
+      threads: 1,
+      open() {
+        started++;
+        const program =
+          started === 1
+            ? 'throw new Error("no memory")'
+            : `const { parentPort } = require('node:worker_threads');
+               parentPort.on('message', (asked) => {
+                 if (asked === 'close') return parentPort.close();
+                 const results = asked.attempts.map(({ ticket }) => ({ ticket, attempted: { record: {}, bytes: 7 } }));
+                 parentPort.postMessage({ kind: 'made', results });
+               });`;
+        return new Worker(program, { eval: true });
+      },
+      log: pino({ level: 'silent' }),
+      onUndeclared: () => {},
+    });
+    const failures = await Promise.allSettled([
+      attempts.make(delivery, false, 0),
+      attempts.make(delivery, false, 0),
+    ]);
+    for (const failure of failures) {
+      expect(failure).to.have.property('reason').that.is.instanceOf(AttemptBroken);
+      expect(failure).to.have.nested.property('reason.cause.message', 'no memory');
+    }
+    expect(await attempts.make(delivery, false, 0)).to.have.property('bytes', 7);
+    expect(started).to.equal(2);
+    await attempts.close();
+  });
+});
+
+describe('the option deliveryThreads', () => {
+  for (const [threads, more] of [
+    [-1, {}],
+    [1.5, {}],
+    [32, {}],
+    [1, { clock: { now: () => 0 } }],
+  ] as const) {
+    it(`refuses ${threads}${'clock' in more ? ' with a clock of the caller’s own' : ''}`, async () => {
+      const refused = await startHost({ deliveryThreads: threads, ...more }).catch(
+        (error: unknown) => error,
+      );
+      expect(refused).to.have.property('code', 'option_invalid');
+      expect(refused).to.have.property('message').that.includes('deliveryThreads');
+    });
+  }
+});
