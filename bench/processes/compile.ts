@@ -18,7 +18,7 @@ export function compiledFile(file: string): string {
 function compile(): void {
   rmSync(COMPILED, { recursive: true, force: true });
   execFileSync('npx', ['tsc', '--project', `${BENCH}tsconfig.json`], { stdio: ['ignore', 2, 2] });
-  for (const store of ['sqlite']) {
+  for (const store of ['sqlite', 'postgres']) {
     const migrations = `src/store/${store}/migrations`;
     cpSync(`${BENCH}../${migrations}`, `${COMPILED}/${migrations}`, { recursive: true });
   }
