@@ -38,7 +38,7 @@ export function addServeCommand(program: Command): void {
       'the address to listen on (default: all; with --dev loopback only)',
     )
     .option('--base-url <url>', 'the origin add-ons reach the host at (MORTISE_BASE_URL)')
-    .option('--database <url>', 'sqlite:PATH (MORTISE_DATABASE_URL)')
+    .option('--database <url>', 'sqlite:PATH or postgres://… (MORTISE_DATABASE_URL)')
     .option(
       '--data <folder>',
       'the data folder for --dev',
