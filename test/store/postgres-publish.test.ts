@@ -1,7 +1,8 @@
 // Publishing on PostgreSQL: together, in the product's own transaction, and while subscriptions change.
 //
-// Seen red: a transaction for each; numbers in another order than that of the calls; no probe, no look at which database
+// Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no probe, no look at which database
 // it is; keys that stay after a conflict; fan-out that does not lock subscriptions.
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
 import { sha256 } from '../../src/core/secrets.ts';
@@ -55,6 +56,28 @@ describe('publishing on PostgreSQL', () => {
     await Promise.all(asked);
     const stored = await query<{ id: string }>('SELECT id FROM mortise.events ORDER BY seq');
     expect(stored.map(({ id }) => id)).to.deep.equal(rows.map(({ id }) => id));
+  });
+
+  it('is on the disk when it is answered, though the database is set to otherwise', async () => {
+    const name = new URL(url).pathname.slice(1);
+    await query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const relaxed = openPostgres(url);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const bytes = 50_000;
+    const lsn = async (where: string) =>
+      (await client.query(`SELECT pg_wal_lsn_diff(pg_current_wal_${where}_lsn(), '0/0') AS at`))
+        .rows[0].at;
+    try {
+      for (let i = 0; i < 10; i++) {
+        const written = Number(await lsn('insert'));
+        await relaxed.events.publish([eventRow({ payload: randomBytes(bytes) })]);
+        expect(Number(await lsn('flush')) - written).to.be.greaterThan(bytes);
+      }
+    } finally {
+      await client.end();
+      await relaxed.close();
+    }
   });
 
   it('under one key at two replicas at once is one event', async () => {
