@@ -105,7 +105,10 @@ export class Background {
     if (!this.#isOpen || this.#lock !== lock) return;
     const { log } = this.#parts.settings;
     log.warn('another process may run the engine now: this one could not renew its right in time');
-    this.#turn = this.#turn.then(() => this.#standDown()).then(() => this.#tryLater());
+    this.#turn = this.#turn
+      .catch(() => undefined)
+      .then(() => this.#standDown())
+      .then(() => this.#tryLater());
   }
 
   #tryLater(): void {

@@ -126,12 +126,12 @@ export async function attempt(
       refusal: undefined,
     };
   }
-  if (withheldAt.size === 1) throw gateUnsure();
+  if (withheldAt.size < MOST_LOOKS) throw gateUnsure();
   const message = 'The installation kept changing while it was being called.';
   return dropped(delivery, parts, { reason: 'not_installed', message }, { event, epoch: 0 });
 }
 
-/** It has not changed, as far as was seen: the store could not tell in time. */
+/** It has not changed each time: the store could not tell in time. */
 function gateUnsure(): MortiseError {
   return new MortiseError({
     code: 'gate_unsure',

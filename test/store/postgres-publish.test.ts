@@ -1,7 +1,9 @@
 // Publishing on PostgreSQL: together, in the product's own transaction, and while subscriptions change.
 //
-// Seen red: a transaction for each; numbers in another order than that of the calls; no probe, no look at which database
-// it is; keys that stay after a conflict; fan-out that does not lock subscriptions.
+// Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no probe, no look at which database
+// it is; keys that stay after a conflict; fan-out that does not lock
+// subscriptions, and one that owes what it has not taken from the outbox.
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
 import { sha256 } from '../../src/core/secrets.ts';
@@ -10,6 +12,7 @@ import type { EventRow } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { eventRow, installIn, subscriptionsOf } from '../helpers/postgres-installation.ts';
+import { until } from '../helpers/until.ts';
 
 describe('publishing on PostgreSQL', () => {
   let url: string;
@@ -57,6 +60,28 @@ describe('publishing on PostgreSQL', () => {
     expect(stored.map(({ id }) => id)).to.deep.equal(rows.map(({ id }) => id));
   });
 
+  it('is on the disk when it is answered, though the database is set to otherwise', async () => {
+    const name = new URL(url).pathname.slice(1);
+    await query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const relaxed = openPostgres(url);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const bytes = 50_000;
+    const lsn = async (where: string) =>
+      (await client.query(`SELECT pg_wal_lsn_diff(pg_current_wal_${where}_lsn(), '0/0') AS at`))
+        .rows[0].at;
+    try {
+      for (let i = 0; i < 10; i++) {
+        const written = Number(await lsn('insert'));
+        await relaxed.events.publish([eventRow({ payload: randomBytes(bytes) })]);
+        expect(Number(await lsn('flush')) - written).to.be.greaterThan(bytes);
+      }
+    } finally {
+      await client.end();
+      await relaxed.close();
+    }
+  });
+
   it('under one key at two replicas at once is one event', async () => {
     const rows = Array.from({ length: 20 }, () => keyed('k', 'body'));
     const ids = await Promise.all(
@@ -98,6 +123,27 @@ describe('publishing on PostgreSQL', () => {
       );
       expect(wrong, `round ${round}`).to.deep.equal([]);
     }
+  });
+
+  it('is fanned out by one engine, though another has read the same and comes too late', async () => {
+    const { id } = await installIn(store, ['repo:push']);
+    await store.events.publish([eventRow()]);
+    const faster = new pg.Client({ connectionString: url });
+    await faster.connect();
+    try {
+      // It has made the deliveries, sent them, and recorded that.
+      await faster.query('BEGIN; DELETE FROM mortise.outbox');
+      const late = store.events.fanOut(256, Date.now(), 3_600_000);
+      await until(async () => {
+        const waiting = await query('SELECT 1 FROM pg_locks WHERE NOT granted');
+        return waiting.length > 0;
+      }, 'the late one to wait');
+      await faster.query('COMMIT');
+      expect((await late).owed).to.deep.equal([]);
+    } finally {
+      await faster.end();
+    }
+    expect((await store.deliveries.window(id, Date.now(), 10)).due).to.deep.equal([]);
   });
 
   describe('in the product’s own transaction', () => {

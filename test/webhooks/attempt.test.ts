@@ -1,4 +1,4 @@
-// Seen red: with mayStart answering true whatever has changed (attempt.ts).
+// Seen red: with mayStart answering true whatever has changed, and with a drop whatever has not (attempt.ts).
 import { expect } from 'chai';
 import type { Outbound } from '../../src/core/outbound.ts';
 import { attempt } from '../../src/webhooks/attempt.ts';
@@ -49,6 +49,35 @@ describe('an attempt whose installation changes while the connection is made', (
     expect(asked).to.deep.equal([false]);
     expect([record.outcome, record.reason]).to.deep.equal(['dropped', 'disabled']);
     expect(refusal).to.include({ reason: 'disabled' });
+    await running.stop();
+    await addon.stop();
+  });
+});
+
+describe('an attempt whose store cannot tell in time whether the installation has changed', () => {
+  it('sends nothing, and is no attempt: it is made another time', async () => {
+    const running = await startHost({ paused: true });
+    const { addon } = await installAddon(running);
+    await running.operator('POST', '/events', PUSH);
+    const { store, settings, box, outbound } = running.host.parts;
+    const { platform, clock } = settings;
+    const { owed } = await store.events.fanOut(10, clock.now(), 60_000);
+    const gate = { recipient: store.deliveries.recipient, isCurrent: () => false };
+    const made = attempt(owed[0]!, false, {
+      gate,
+      recipients: new Recipients({ gate, box, platform, onOrigin: () => {} }),
+      payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
+      platform,
+      outbound,
+      clock,
+      random: () => 0,
+    });
+    const error = await made.then(
+      ({ record }) => record,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.include({ code: 'gate_unsure' });
+    expect(addon.to('/hook')).to.deep.equal([]);
     await running.stop();
     await addon.stop();
   });

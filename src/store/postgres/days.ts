@@ -11,7 +11,7 @@ import type { Queries } from './queries.ts';
 const DAY_MS = 24 * 3_600_000;
 const NAME_DIGITS = 8;
 const DROP_TRIES = 20;
-const LOCK_NOT_AVAILABLE = 'store_busy';
+const LONGEST_PAUSE_MS = 250;
 
 /** The table, and the column that says the day. */
 const COLUMN = { events: 'created_at', attempts: 'at' } as const;
@@ -81,8 +81,8 @@ export class Days {
         this.#known.delete(day);
         return true;
       } catch (error) {
-        if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 250 * Math.random()));
+        if ((error as { code?: string }).code !== 'store_busy') throw error;
+        await new Promise((resolve) => setTimeout(resolve, LONGEST_PAUSE_MS * Math.random()));
       }
     }
     return false;

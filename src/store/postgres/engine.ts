@@ -21,8 +21,8 @@ export function engineStore(db: Database, days: Record<DayTable, Days>): EngineS
     async hasForeignChanges() {
       const row = (await db.get<OwedByOthers>(sql`SELECT
         EXISTS (SELECT 1 FROM mortise.outbox) OR EXISTS (SELECT 1 FROM mortise.recoveries) AS "hasWork",
-        concat_ws(' ', (SELECT count(*) || ' ' || max(seq) FROM mortise.lifecycle_calls WHERE state = 'owed'),
-          (SELECT count(*) || ' ' || max(seq) FROM mortise.security_events WHERE state = 'owed'),
+        concat((SELECT count(*) || ':' || max(seq) FROM mortise.lifecycle_calls WHERE state = 'owed'), ' ',
+          (SELECT count(*) || ':' || max(seq) FROM mortise.security_events WHERE state = 'owed'), ' ',
           (SELECT string_agg(id, ' ' ORDER BY id) FROM mortise.replays WHERE state = 'running')) AS state`))!;
       const hasChanged = row.state !== seen;
       seen = row.state;

@@ -106,6 +106,7 @@ export class GateSession {
   }
 
   async #lookOnce(): Promise<void> {
+    if (!this.#isOpen) return;
     if (elapsed(this.#beatBegan) >= BEAT_EVERY_MS) await this.#beat();
     const began = now();
     const rows = await this.#db.all<Look>(sql`SELECT pg_current_snapshot()::text AS seen, g.beats,
