@@ -1,6 +1,7 @@
 // Group commit. Writes asked for in the same turn of the event loop share one transaction and one sync of the disk, which
-// the event loop does not wait for. One that fails takes nothing with it: the transaction is rolled back and made again with a savepoint around each, which is dear, and
-// so not done before something fails. Work is synchronous (no await ever happens inside a transaction) and may run
+// the event loop does not wait for. One that fails takes nothing with it: the transaction is rolled back and made again
+// with a savepoint around each, which is dear (it copies every page that is touched), and so not done before something
+// fails. Work is synchronous (no await ever happens inside a transaction) and may run
 // twice: all it changes is in the database. Nobody is told of success before the commit is on the disk.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
@@ -191,7 +192,6 @@ export class Writer {
 
   /** @returns undefined if one failed: nothing of them stands, and a new transaction is open */
   #runTogether(jobs: Job[]): Done[] | undefined {
-    if (jobs.length === 1) return undefined;
     const done: Done[] = [];
     try {
       for (const job of jobs) {
