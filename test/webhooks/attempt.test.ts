@@ -63,15 +63,17 @@ describe('an attempt whose store cannot tell in time whether the installation ha
     const { platform, clock } = settings;
     const { owed } = await store.events.fanOut(10, clock.now(), 60_000);
     const gate = { recipient: store.deliveries.recipient, isCurrent: () => false };
-    const made = attempt(owed[0]!, false, {
-      gate,
-      recipients: new Recipients({ gate, box, platform, onOrigin: () => {} }),
-      payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
-      platform,
-      outbound,
-      clock,
-      random: () => 0,
-    });
+    const made = attempt(
+      { delivery: owed[0]!, isProbe: false, random: 0 },
+      {
+        gate,
+        recipients: new Recipients({ gate, box, platform, onOrigin: () => {} }),
+        payloads: new Payloads({ events: store.events, platform, onUndeclared: () => {} }),
+        platform,
+        outbound,
+        clock,
+      },
+    );
     const error = await made.then(
       ({ record }) => record,
       (thrown: unknown) => thrown,
