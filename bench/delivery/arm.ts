@@ -10,6 +10,8 @@ export interface ArmSettings {
   addons: BenchAddon[];
   /** A folder of its own for what it keeps on disk. */
   folder: string;
+  /** What Mortise keeps it in; the others have no choice. */
+  store?: 'sqlite' | 'postgres';
 }
 
 /** Asked as `run`. */

@@ -4,21 +4,27 @@ import { join } from 'node:path';
 import type { OpenRow, Plan } from '../plan.ts';
 import { type BenchProcess, startProcess } from '../processes/parent.ts';
 import { median } from '../rounds.ts';
-import { benchAddons } from './addons.ts';
-import { CONCURRENCY, type Load, ORIGINS } from './arm.ts';
+import { type BenchAddon, benchAddons } from './addons.ts';
+import { type ArmSettings, CONCURRENCY, type Load, ORIGINS } from './arm.ts';
 import { PEERS, type Peer } from './peers.ts';
 import { type ArmRun, runArm } from './run-arm.ts';
 
 const ADDONS = 100;
 const ROUNDS = { quick: 3, full: 5 };
-const WARM_UP = 2_000;
+/** Until the compiler has seen what is measured. */
+const WARM_UP = 20_000;
 
 /** One event, one delivery; the add-ons take turns. */
-export const oneToOne = (peer: Peer): OpenRow => deliveries(peer, 'deliveries', 'one');
+export const oneToOne = (peer: Peer, store: Kept = 'sqlite'): OpenRow =>
+  deliveries(peer, 'deliveries', 'one', store);
 /** One event, a delivery to each of a hundred add-ons. */
-export const fanOut = (peer: Peer): OpenRow => deliveries(peer, 'fan-out', 'all');
+export const fanOut = (peer: Peer, store: Kept = 'sqlite'): OpenRow =>
+  deliveries(peer, 'fan-out', 'all', store);
 
-function deliveries(name: Peer, bench: string, fanOut: Load['fanOut']): OpenRow {
+type Kept = NonNullable<ArmSettings['store']>;
+
+function deliveries(name: Peer, kind: string, fanOut: Load['fanOut'], store: Kept): OpenRow {
+  const bench = store === 'sqlite' ? kind : `${store}-${kind}`;
   const peer = PEERS[name];
   const perEvent = fanOut === 'all' ? ADDONS : 1;
   return async (plan) => {
@@ -27,7 +33,7 @@ function deliveries(name: Peer, bench: string, fanOut: Load['fanOut']): OpenRow 
     const { origins } = await sink.ask<{ origins: string[] }>('addresses');
     const addons = benchAddons(ADDONS, origins, fanOut === 'all' ? 'shared' : 'own');
     const arms = {
-      mortise: await startArm('delivery/arms/mortise.ts', plan, addons),
+      mortise: await startArm('delivery/arms/mortise.ts', plan, addons, store),
       peer: await startArm(peer.file, plan, addons),
     };
     const runs: ArmRun[] = [];
@@ -61,6 +67,12 @@ function deliveries(name: Peer, bench: string, fanOut: Load['fanOut']): OpenRow 
   };
 }
 
-export function startArm(file: string, plan: Plan, addons: unknown): Promise<BenchProcess> {
-  return startProcess(file, { addons, folder: mkdtempSync(join(plan.folder, 'arm-')) });
+export function startArm(
+  file: string,
+  plan: Plan,
+  addons: BenchAddon[],
+  store?: Kept,
+): Promise<BenchProcess> {
+  const folder = mkdtempSync(join(plan.folder, 'arm-'));
+  return startProcess(file, { addons, folder, store } satisfies ArmSettings);
 }

@@ -7,7 +7,7 @@ import { pushPayload } from '../delivery/push-event.ts';
 import { createSender } from '../delivery/sender.ts';
 import { webhookBody } from '../delivery/signed-request.ts';
 import { answerQuestions, monotonicMs, readSettings } from '../processes/child.ts';
-import { startPostgres } from './postgres.js';
+import { startPostgres } from '../processes/postgres.ts';
 
 const QUEUE = 'webhooks';
 const FETCHERS = 2;

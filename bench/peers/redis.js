@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { freePort } from './free-port.js';
+import { freePort } from '../processes/free-port.ts';
 
 const START_LIMIT_MS = 10_000;
 const LOG = 'redis.log';

@@ -1,15 +1,17 @@
-// Mortise, as a product embeds it: SQLite, synchronous = FULL, publishing and delivering in one process.
+// Mortise, as a product embeds it: publishing and delivering in one process, on SQLite or on a PostgreSQL of its own.
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { answerQuestions, monotonicMs, readSettings } from '../../processes/child.ts';
+import { startPostgres } from '../../processes/postgres.ts';
 import { openHost } from '../../seeded-host.ts';
 import { type ArmSettings, CONCURRENCY, type Load, type Loaded } from '../arm.ts';
 import { inParallel } from '../in-parallel.ts';
 import { installAddons } from '../install-addons.ts';
 import { EVENT_TYPE, pushPayload } from '../push-event.ts';
 
-const { addons, folder } = readSettings<ArmSettings>();
-const host = openHost(join(folder, 'mortise.db'));
+const { addons, folder, store } = readSettings<ArmSettings>();
+const postgres = store === 'postgres' ? await startPostgres(folder) : undefined;
+const host = openHost(postgres?.url ?? join(folder, 'mortise.db'));
 await installAddons(host, addons);
 await host.start();
 const payload = pushPayload();
@@ -52,5 +54,9 @@ answerQuestions(
       await Promise.all(under);
     },
   },
-  () => host.close(),
+  async () => {
+    await host.close();
+    await postgres?.stop();
+  },
+  postgres && [postgres.pid],
 );

