@@ -33,7 +33,7 @@ async function list(options: Options): Promise<void> {
   for (const name of ['installation', 'event', 'state', 'since'] as const) {
     if (options[name] !== undefined) query.set(name, options[name]);
   }
-  const page = await callOperator<{ items: Row[] }>(options, 'GET', `/deliveries?${query}`);
+  const page = await firstWithRows(options, query);
   print(
     options,
     page,
@@ -54,6 +54,15 @@ async function list(options: Options): Promise<void> {
   );
 }
 
+/** A page reads so many rows and no more: where few are asked for it may come out empty, and say where to go on. */
+async function firstWithRows(options: Options, query: URLSearchParams): Promise<DeliveryPage> {
+  for (;;) {
+    const page = await callOperator<DeliveryPage>(options, 'GET', `/deliveries?${query}`);
+    if (page.items.length > 0 || !page.next) return page;
+    query.set('after', page.next);
+  }
+}
+
 async function show(id: string, options: Options): Promise<void> {
   const delivery = await callOperator<Row & { attempts: Attempt[] }>(
     options,
@@ -71,6 +80,11 @@ async function show(id: string, options: Options): Promise<void> {
       : []),
     ...delivery.withheld.map(({ pointer, scope }) => `  left out: ${pointer} (needs "${scope}")`),
   ]);
+}
+
+interface DeliveryPage {
+  items: Row[];
+  next: string | null;
 }
 
 interface Row {
