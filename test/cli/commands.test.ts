@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { operatorOf } from '../../examples/story/operator.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
+import { PUSH } from '../helpers/installed-addon.ts';
 import { mortise, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -107,12 +109,13 @@ describe('the command line', function () {
   });
 
   it('leaves a replay running on Ctrl-C, and says how to look at it and to cancel it', async () => {
-    for (let i = 0; i < 3; i++) {
-      await run('events', 'send', 'repo:push', '--context', 'acme', '--resource', 'acme/site');
-    }
+    const [, url] = /listening on (\S+)/.exec(server.output())!;
+    const operator = operatorOf(url!, readFileSync(join(data, 'operator-token'), 'utf8'));
+    // A second each: it is not done when it is interrupted, however slow this machine is.
+    for (let i = 0; i < 60; i++) await operator('POST', '/events', PUSH);
     await until(async () => {
-      const { json: page } = await json('deliveries', '--state', 'delivered');
-      return page.items.length >= 4;
+      const { json: page } = await operator('GET', '/deliveries?state=delivered&limit=100');
+      return page.items.length > 60;
     }, 'the deliveries to be recorded');
     const slow = startProcess(
       ['bin/mortise.js', 'replay', '--state', 'delivered', '--per-second', '1'],
@@ -121,11 +124,11 @@ describe('the command line', function () {
     await slow.waitFor(/warning: /);
     await slow.kill('SIGINT');
     const [, id] = /cancel it: +mortise replay --cancel (\S+)/.exec(slow.output())!;
-    expect(slow.output()).to.match(/Replay \S+ is running: \d of \d made due/);
+    expect(slow.output()).to.match(/Replay \S+ is running: \d+ of \d+ made due/);
     expect(slow.output()).to.match(/look at it: mortise replay --status/);
     expect((await json('replay', '--status', id!)).json.state).to.equal('running');
     const cancelled = await run('replay', '--cancel', id!);
-    expect(cancelled.output).to.match(/is cancelled: \d of \d made due/);
+    expect(cancelled.output).to.match(/is cancelled: \d+ of \d+ made due/);
   });
 
   it('tries an installation’s webhooks, and recovers it', async () => {

