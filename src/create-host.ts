@@ -67,7 +67,7 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
   const metrics = new Metrics();
-  const store = openStore(settings.database, metrics);
+  const store = openStore(settings.database, metrics, () => background.settle());
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {

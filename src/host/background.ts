@@ -52,7 +52,14 @@ export class Background {
     this.#isOpen = true;
     await this.#refreshSubscriptions();
     this.#turn = this.#takeOver();
-    await this.#turn;
+    try {
+      await this.#turn;
+    } catch (error) {
+      // Otherwise this process would keep the right to run the engine, and not run it.
+      this.#isOpen = false;
+      await this.#standDown();
+      throw error;
+    }
   }
 
   wake(): void {
@@ -72,6 +79,11 @@ export class Background {
     this.#engine.wake();
   }
 
+  /** Resolves when no attempt rests any more on what its gate saw before the call. */
+  async settle(): Promise<void> {
+    await this.#attempts?.settle();
+  }
+
   expect(installationId: string, state?: LaneState): void {
     this.#engine?.expect(installationId, state);
   }
@@ -86,16 +98,19 @@ export class Background {
   /** Ends what is under way, and lets another process go on. */
   async #standDown(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#replays?.stop();
-    await Promise.all([
-      this.#engine?.stop(),
-      this.#sequence?.stop(),
-      this.#securityEvents?.stop(),
-      this.#lettingGo,
-    ]);
-    await this.#attempts?.close();
-    this.#parts.metrics.engineStopped();
-    await this.#lock?.release();
+    try {
+      await this.#replays?.stop();
+      await Promise.all([
+        this.#engine?.stop(),
+        this.#sequence?.stop(),
+        this.#securityEvents?.stop(),
+        this.#lettingGo,
+      ]);
+      await this.#attempts?.close();
+    } finally {
+      this.#parts.metrics.engineStopped();
+      await this.#lock?.release();
+    }
     this.#replays = this.#engine = this.#sequence = this.#securityEvents = undefined;
     this.#attempts = this.#lock = undefined;
   }

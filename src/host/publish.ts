@@ -106,13 +106,12 @@ function toEvent(input: EventInput, parts: HostParts): Published {
     );
   }
   const context = requireContext(input.context, platform);
-  const shape = shapeOf(input.payload);
-  if (shape === 'too deep') throw tooDeep(input.type);
+  if (isTooDeep(input.payload)) throw tooDeep(input.type);
   const text = JSON.stringify(input.payload);
   const payload = Buffer.from(text);
   if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
-  // What is stored is judged: in an object of another class, a Date is a string by then.
-  const stored: unknown = shape === 'json' ? input.payload : JSON.parse(text);
+  // What is stored is judged, not the caller's object: a Date is a string by then, and that object may change.
+  const stored: unknown = JSON.parse(text);
   if (!eventType.fits(stored)) {
     const faults = (eventType.fits.errors ?? []).map((error) => ({
       code: 'payload_invalid',
@@ -178,37 +177,13 @@ function checkNames(input: EventInput): void {
 /** As deep as the operator API reads. Deeper ones can be written, but not sent: recursion over them ends in the middle. */
 const DEEPEST_PAYLOAD = 64;
 
-/** `json`: reading what is written of it would give the same again. */
-type Shape = 'json' | 'other' | 'too deep';
-
-function shapeOf(value: unknown, depth = 0): Shape {
-  if (typeof value !== 'object' || value === null) {
-    if (depth > DEEPEST_PAYLOAD) return 'too deep';
-    return isJsonScalar(value) ? 'json' : 'other';
+function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return depth > DEEPEST_PAYLOAD;
+  if (depth > DEEPEST_PAYLOAD) return true;
+  for (const name of Object.keys(value)) {
+    if (isTooDeep((value as Record<string, unknown>)[name], depth + 1)) return true;
   }
-  if (depth > DEEPEST_PAYLOAD) return 'too deep';
-  const names = Object.keys(value);
-  let shape: Shape = isPlain(value, names.length) ? 'json' : 'other';
-  for (const name of names) {
-    const inner = shapeOf((value as Record<string, unknown>)[name], depth + 1);
-    if (inner === 'too deep') return inner;
-    if (inner === 'other') shape = inner;
-  }
-  return shape;
-}
-
-function isJsonScalar(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
-  return value === null || typeof value === 'string' || typeof value === 'boolean';
-}
-
-/** No class of its own, which might say otherwise what it is written as; of a list, no holes and nothing beside it. */
-function isPlain(value: object, names: number): boolean {
-  if (Array.isArray(value)) {
-    return Object.getPrototypeOf(value) === Array.prototype && names === value.length;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return false;
 }
 
 function tooDeep(type: string): MortiseError {

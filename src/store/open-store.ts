@@ -11,12 +11,18 @@ import type { AttemptStore, Store, StoreObserver } from './store.ts';
 /**
  * @param database `postgres://…`, the path of an SQLite file, or `:memory:`. PostgreSQL is connected to on first use, and
  *   every call says what is wrong as long as that fails; a file is opened here.
+ * @param settle resolves when no thread of this process rests on what its gate saw before the call; on PostgreSQL every
+ *   gate says itself what it has seen.
  * @throws database_unusable, database_newer
  */
-export function openStore(database: string, observer?: StoreObserver): Store {
+export function openStore(
+  database: string,
+  observer?: StoreObserver,
+  settle?: () => Promise<void>,
+): Store {
   return isPostgresUrl(database)
     ? openPostgres(database, observer)
-    : openSqlite(database, observer);
+    : openSqlite(database, observer, settle);
 }
 
 /** For a thread that makes attempts, beside a store that is open already. */

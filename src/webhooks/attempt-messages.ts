@@ -22,14 +22,25 @@ export interface SentEvent {
 
 export type Told =
   | { kind: 'made'; results: Made[] }
+  | { kind: 'settled' }
   | { kind: 'origin'; installationId: string; origin: string }
   | { kind: 'undeclared'; eventType: string; pointers: string[] };
 
 /** What came of one attempt. The delivery itself is known to whoever asked. */
 export type Made = { ticket: number } & (
   | { attempted: Omit<Attempted, 'record'> & { record: Omit<Attempted['record'], 'delivery'> } }
-  | { fault: unknown; traceId: string | undefined }
+  | { fault: Fault; traceId: string | undefined }
 );
 
+/** What is to be known of an error: sent as one, it would lose its code. */
+export interface Fault {
+  message: string;
+  stack: string | undefined;
+  code: unknown;
+  hint: unknown;
+}
+
+/** Asks for `settled`, in turn: what the gate sees from then on is of after the question. */
+export const SETTLE = 'settle';
 /** Sent when no attempt is under way: end. */
 export const CLOSE = 'close';

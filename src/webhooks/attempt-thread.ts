@@ -1,10 +1,16 @@
 // One thread that makes attempts, from the outside: started when the first is asked for, and again when it has died.
-import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from '../core/log.ts';
 import type { OwedDelivery } from '../store/rows.ts';
 import type { AskedAttempt, Attempted } from './attempt.ts';
-import { type Asked, CLOSE, type Made, type SentEvent, type Told } from './attempt-messages.ts';
+import {
+  type Asked,
+  CLOSE,
+  type Made,
+  SETTLE,
+  type SentEvent,
+  type Told,
+} from './attempt-messages.ts';
 import { AttemptBroken } from './attempts.ts';
 import type { FreshEvent, FreshEvents } from './fresh-events.ts';
 import type { Origins } from './origins.ts';
@@ -30,6 +36,8 @@ export class AttemptThread {
   #asked: Asked['attempts'] = [];
   #worker: Worker | undefined;
   #lastTicket = 0;
+  /** Who waits for `settled`, in turn. */
+  #settling: (() => void)[] = [];
 
   constructor(number: number, parts: AttemptThreadParts) {
     this.#number = number;
@@ -45,10 +53,23 @@ export class AttemptThread {
     });
   }
 
+  /** Resolves when its gate looks at what is there now; one that has died looks at nothing. */
+  settle(): Promise<void> {
+    const worker = this.#worker;
+    if (!worker) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settling.push(resolve);
+      worker.ref();
+      worker.postMessage(SETTLE);
+    });
+  }
+
   async close(): Promise<void> {
     const worker = this.#worker;
     if (!worker) return;
-    const exit = once(worker, 'exit');
+    // Nothing else may keep the process alive until then.
+    worker.ref();
+    const exit = new Promise((resolve) => worker.once('exit', resolve));
     worker.postMessage(CLOSE);
     await exit;
   }
@@ -62,10 +83,14 @@ export class AttemptThread {
       if (event) fresh.push(event);
     }
     const asked: Asked = { attempts, ...packed(fresh) };
-    this.#worker ??= this.#start();
-    // It keeps the process alive for as long as something is under way.
-    this.#worker.ref();
-    this.#worker.postMessage(asked, [asked.payloads]);
+    try {
+      this.#worker ??= this.#start();
+      // It keeps the process alive for as long as something is under way.
+      this.#worker.ref();
+      this.#worker.postMessage(asked, [asked.payloads]);
+    } catch (error) {
+      this.#died(this.#worker, error);
+    }
   }
 
   #start(): Worker {
@@ -78,26 +103,34 @@ export class AttemptThread {
 
   #hear(told: Told): void {
     if (told.kind === 'made') for (const made of told.results) this.#made(made);
+    else if (told.kind === 'settled') this.#settling.shift()?.();
     else if (told.kind === 'origin') this.#parts.origins.note(told.installationId, told.origin);
     else this.#parts.onUndeclared(told.eventType, told.pointers);
-    if (this.#underWay.size === 0) this.#worker?.unref();
+    if (this.#underWay.size === 0 && this.#settling.length === 0) this.#worker?.unref();
   }
 
   #made(made: Made): void {
-    const { delivery, resolve, reject } = this.#underWay.get(made.ticket)!;
+    const underWay = this.#underWay.get(made.ticket);
+    // Of a thread whose end was heard of before its last words.
+    if (!underWay) return;
+    const { delivery, resolve, reject } = underWay;
     this.#underWay.delete(made.ticket);
-    if ('fault' in made) reject(new AttemptBroken(made.fault, made.traceId));
-    else {
+    if ('fault' in made) {
+      const { message, ...known } = made.fault;
+      const cause = Object.assign(new Error(message), known);
+      reject(new AttemptBroken(cause, made.traceId));
+    } else {
       const { record, ...rest } = made.attempted;
       resolve({ ...rest, record: { delivery, ...record } });
     }
   }
 
-  #died(worker: Worker, error: unknown): void {
+  #died(worker: Worker | undefined, error: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     const underWay = [...this.#underWay.values()];
     this.#underWay.clear();
+    for (const settled of this.#settling.splice(0)) settled();
     if (underWay.length === 0) return;
     this.#parts.log.error(
       { err: error },

@@ -43,6 +43,10 @@ export class AttemptThreads implements Attempts {
     this.#fresh.add(event, scopesToSeeAll);
   }
 
+  async settle(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.settle()));
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }

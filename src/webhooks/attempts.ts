@@ -24,6 +24,8 @@ export interface Attempts {
   prefetch(deliveries: OwedDelivery[]): Promise<void>;
   /** Just published: it need not be read again. @param scopesToSeeAll of its payload; undefined if nobody sees all. */
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void;
+  /** Resolves when no attempt rests any more on what its gate saw before the call. */
+  settle(): Promise<void>;
   /** When none is under way. */
   close(): Promise<void>;
 }
@@ -83,6 +85,9 @@ export class LocalAttempts implements Attempts {
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void {
     this.#parts.payloads.remember(event, scopesToSeeAll);
   }
+
+  /** Between a look and the first byte nothing else runs here. */
+  async settle(): Promise<void> {}
 
   async close(): Promise<void> {}
 }

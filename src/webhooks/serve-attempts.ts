@@ -1,7 +1,15 @@
 // One thread that makes attempts, from the inside.
 import type { MessagePort } from 'node:worker_threads';
 import type { EventRow } from '../store/rows.ts';
-import { type Asked, CLOSE, type Made, type SentEvent, type Told } from './attempt-messages.ts';
+import {
+  type Asked,
+  CLOSE,
+  type Fault,
+  type Made,
+  SETTLE,
+  type SentEvent,
+  type Told,
+} from './attempt-messages.ts';
 import type { AttemptBroken, Attempts } from './attempts.ts';
 
 /** Answers until it is told to end. */
@@ -29,7 +37,7 @@ export function serveAttempts(
       tell({ ticket, attempted: { ...rest, record: told } });
     } catch (error) {
       const { cause, traceId } = error as AttemptBroken;
-      tell({ ticket, fault: asClonable(cause), traceId });
+      tell({ ticket, fault: faultOf(cause), traceId });
     }
   }
 
@@ -40,9 +48,15 @@ export function serveAttempts(
     for (const each of asked) void make(each);
   }
 
-  port.on('message', (message: Asked | typeof CLOSE) => {
-    if (message !== CLOSE) void serve(message);
-    else void close().finally(() => port.close());
+  /** What was looked at before has been acted on, and the gate's moment ends with this turn (sqlite/gate.ts). */
+  function settle(): void {
+    setImmediate(() => port.postMessage({ kind: 'settled' } satisfies Told));
+  }
+
+  port.on('message', (message: Asked | typeof SETTLE | typeof CLOSE) => {
+    if (message === SETTLE) settle();
+    else if (message === CLOSE) void close().finally(() => port.close());
+    else void serve(message);
   });
 }
 
@@ -50,8 +64,7 @@ function eventIn(payloads: ArrayBuffer, { row, from, to }: SentEvent): EventRow 
   return { ...row, payload: Buffer.from(payloads, from, to - from) };
 }
 
-/** What structured clone keeps of an error besides its class: message and stack, but not a MortiseError's fields. */
-function asClonable(cause: unknown): Error {
-  const { message, stack } = cause as Error;
-  return Object.assign(new Error(message), { stack });
+function faultOf(cause: unknown): Fault {
+  const { message, stack, code, hint } = cause as Error & { code?: unknown; hint?: unknown };
+  return { message, stack, code, hint };
 }

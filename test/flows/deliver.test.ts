@@ -53,6 +53,22 @@ describe('a delivery', () => {
     ]);
   });
 
+  it('is of what was published, whatever the product does to its object afterwards', async () => {
+    const { addon } = installed;
+    const payload: Record<string, unknown> = {
+      ...PUSH.payload,
+      actor: { display_name: 'Alice', email: 'alice@example.com' },
+      password: 'no',
+    };
+    const published = running.host.publish({ ...PUSH, payload });
+    delete payload.actor;
+    delete payload.password;
+    await published;
+    const { json } = await addon.waitFor('/hook');
+    expect(JSON.stringify(json)).not.to.include('alice@').and.not.to.include('password');
+    expect(json.data.actor).to.deep.equal({ display_name: 'Alice' });
+  });
+
   const failures: [string, Parameters<typeof answer>, string][] = [
     ['a redirect, which is not followed', [302], 'redirect'],
     ['404', [404], 'status_404'],
@@ -200,4 +216,22 @@ describe('a delivery', () => {
       await shaped.addon.stop();
     });
   }
+});
+
+describe('a host that could not start', () => {
+  it('lets go of the engine, and delivers when it is started again', async () => {
+    const running = await startHost({ paused: true });
+    const { addon } = await installAddon(running);
+    await running.operator('POST', '/events', PUSH);
+    const { deliveries } = running.host.parts.store;
+    const { countOwed } = deliveries;
+    deliveries.countOwed = () => Promise.reject(new Error('no connection'));
+    const refused = await running.host.start().catch((error: unknown) => error);
+    expect(refused).to.have.property('message', 'no connection');
+    deliveries.countOwed = countOwed;
+    await running.host.start();
+    await addon.waitFor('/hook');
+    await running.stop();
+    await addon.stop();
+  });
 });

@@ -1,6 +1,6 @@
-// Seen red: with durable writes answered at the commit; with `seen` answered when it is on the disk; with what failed to
+// Seen red: with durable writes answered at the commit; with a gate's change answered when it is on the disk; with what failed to
 // sync answered as written; with events read over the gate's connection; without the thread that copies the log.
-import { statSync } from 'node:fs';
+import { statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -32,6 +32,7 @@ function event(bytes = 2): EventRow {
 describe('a write and the disk', () => {
   let db: Database.Database;
   let syncs: { done(): void; fail(error: Error): void }[];
+  let settled: (() => void)[];
   let writer: Writer;
 
   beforeEach(() => {
@@ -45,7 +46,9 @@ describe('a write and the disk', () => {
         }),
       committed() {},
     };
-    writer = new Writer(db, disk as unknown as Disk);
+    settled = [];
+    const settle = () => new Promise<void>((done) => void settled.push(done));
+    writer = new Writer(db, { disk: disk as unknown as Disk, settle });
   });
   afterEach(() => db.close());
 
@@ -57,7 +60,7 @@ describe('a write and the disk', () => {
 
   it('is answered at the commit where it may be done again, otherwise when the disk has it', async () => {
     const answered: Until[] = [];
-    const all = (['committed', 'durable', 'seen'] as const).map((until) =>
+    const all = (['committed', 'durable'] as const).map((until) =>
       note(until).then(() => answered.push(until)),
     );
     await untilSynced(1);
@@ -66,23 +69,48 @@ describe('a write and the disk', () => {
     expect(db.inTransaction).to.equal(false);
     syncs[0]!.done();
     await Promise.all(all);
-    expect(answered).to.deep.equal(['committed', 'durable', 'seen']);
+    expect(answered).to.deep.equal(['committed', 'durable']);
+    expect(settled).to.deep.equal([]);
   });
 
   it('that changes what the gate looks at is answered when nobody looks at what was before', async () => {
     const longestMoment = MOMENT_MS;
     for (let i = 0; i < 20; i++) {
       let committedAt = Number.POSITIVE_INFINITY;
-      const written = writer.write(() => {
-        queueMicrotask(() => {
-          committedAt = performance.now();
+      let isAnswered = false;
+      const written = writer
+        .write(() => {
+          writer.gateChanges();
+          queueMicrotask(() => {
+            committedAt = performance.now();
+          });
+        })
+        .then(() => {
+          isAnswered = true;
         });
-      });
       await untilSynced(i + 1);
+      expect(settled).to.have.length(i);
       syncs[i]!.done();
+      await wait(3);
+      expect(isAnswered, 'before the threads have said so').to.equal(false);
+      settled[i]!();
       await written;
       expect(performance.now() - committedAt).to.be.above(longestMoment);
     }
+  });
+
+  it('is no change for the gate because one before it was', async () => {
+    const change = writer.write(() => writer.gateChanges());
+    await untilSynced(1);
+    syncs[0]!.done();
+    await wait(1);
+    settled[0]!();
+    await change;
+    const other = note('durable');
+    await untilSynced(2);
+    syncs[1]!.done();
+    await other;
+    expect(settled).to.have.length(1);
   });
 
   it('shares the sync after one that has begun, which may not have it', async () => {
@@ -100,7 +128,7 @@ describe('a write and the disk', () => {
   });
 
   it('is refused when the disk does not take it, and so is every other from then on', async () => {
-    const results = Promise.allSettled([note('durable'), note('seen')]);
+    const results = Promise.allSettled([note('durable'), note('durable')]);
     await untilSynced(1);
     syncs[0]!.fail(Object.assign(new Error('i/o error'), { code: 'EIO' }));
     for (const result of await results) {
@@ -109,6 +137,31 @@ describe('a write and the disk', () => {
     const [later] = await Promise.allSettled([note('durable')]);
     expect(later).to.have.nested.property('reason.code', 'store_not_durable');
     await writer.drain();
+  });
+});
+
+describe('a SQLite store', () => {
+  it('asks threads to look anew after every change of an installation, and after nothing else', async () => {
+    const file = join(temporaryFolder(), 'mortise.db');
+    let asked = 0;
+    const store = openSqlite(file, undefined, async () => {
+      asked++;
+    });
+    await store.events.publish([event()]);
+    await store.installations.rememberPlatform('digest');
+    expect(asked).to.equal(0);
+    await store.close();
+  });
+
+  it('opened by a link keeps its log where SQLite does', async () => {
+    const folder = temporaryFolder();
+    const real = join(folder, 'real.db');
+    await openSqlite(real).close();
+    symlinkSync(real, join(folder, 'link.db'));
+    const store = openSqlite(join(folder, 'link.db'));
+    await store.events.publish([event()]);
+    expect(statSync(`${real}-wal`).size).to.be.above(0);
+    await store.close();
   });
 });
 

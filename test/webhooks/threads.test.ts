@@ -1,5 +1,9 @@
 // Seen red: with a thread that is not started again; with an event's payload taken from the place of another's; with
 // what the payload schema does not name said in the thread only; without the gate in the thread.
+import { execFile } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import pino from 'pino';
@@ -8,6 +12,7 @@ import { AttemptThreads } from '../../src/webhooks/attempt-threads.ts';
 import { AttemptBroken } from '../../src/webhooks/attempts.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
 function push(name: string, more: Record<string, unknown> = {}) {
@@ -20,7 +25,7 @@ describe('deliveries made by threads', () => {
 
   before(async () => {
     const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) });
-    running = await startHost({ deliveryThreads: 2, log });
+    running = await startHost({ deliveryThreads: 2, log, random: () => 0 });
   });
   after(() => running.stop());
 
@@ -73,9 +78,104 @@ describe('deliveries made by threads', () => {
   });
 });
 
+describe('a thread that makes attempts', () => {
+  it('looks anew before a change of what its gate looks at is answered, and after nothing else', async () => {
+    const running = await startHost({ deliveryThreads: 1 });
+    const { addon, installation } = await installAddon(running);
+    await running.operator('POST', '/events', PUSH);
+    await addon.waitFor('/hook');
+    const { settle } = AttemptThreads.prototype;
+    let asked = 0;
+    AttemptThreads.prototype.settle = function () {
+      asked++;
+      return settle.call(this);
+    };
+    try {
+      await running.operator('POST', '/events', PUSH);
+      expect(asked).to.equal(0);
+      await running.operator('PATCH', `/installations/${installation.id}`, { state: 'disabled' });
+      expect(asked).to.equal(1);
+    } finally {
+      AttemptThreads.prototype.settle = settle;
+    }
+    await running.stop();
+    await addon.stop();
+  });
+
+  it('ends with the host, though nothing else keeps the process alive', async () => {
+    const program = `
+      import { createHost } from './src/create-host.ts';
+      import { AttemptThreads } from './src/webhooks/attempt-threads.ts';
+      import { openDeliveryThread } from './src/delivery-threads.ts';
+      import { readOptions } from './src/host/options.ts';
+      const options = { platform: 'platforms/bitbucket.json', database: process.argv[1], baseUrl: 'http://host.example',
+        dev: true, secretKey: Buffer.alloc(32, 7).toString('base64'), log: 'silent' };
+      const host = createHost(options);
+      await host.start();
+      const threads = new AttemptThreads({ threads: 1, open: () => openDeliveryThread(readOptions(options)),
+        log: host.parts.settings.log, onUndeclared: () => {} });
+      const delivery = { id: 'd', installationId: 'i', eventId: 'e', eventSeq: 1, eventAt: 1, attempts: 0,
+        expiresAt: Date.now() + 1e6, replayId: null };
+      console.log((await threads.make(delivery, false, 0)).record.reason);
+      await threads.close();
+      await host.close();
+      console.log('closed');`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [
+        ...['--import', 'tsx', '--input-type=module', '--eval', program],
+        join(temporaryFolder(), 'mortise.db'),
+      ],
+      { timeout: 15_000 },
+    );
+    expect(stdout).to.equal('event_expired\nclosed\n');
+  });
+});
+
 describe('a thread that dies', () => {
+  const delivery = { id: 'd', installationId: 'i', eventId: 'e' } as OwedDelivery;
+  const attemptsOf = (open: () => Worker) =>
+    new AttemptThreads({
+      threads: 1,
+      open,
+      log: pino({ level: 'silent' }),
+      onUndeclared: () => {},
+    });
+
+  it('has said all it had to say, even if its end is heard of before', async () => {
+    const worker = Object.assign(new EventEmitter(), { ref() {}, unref() {}, postMessage() {} });
+    const attempts = attemptsOf(() => worker as unknown as Worker);
+    const made = attempts.make(delivery, false, 0).catch((error: unknown) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    worker.emit('error', new Error('no memory'));
+    worker.emit('message', {
+      kind: 'made',
+      results: [{ ticket: 1, attempted: { record: {}, bytes: 7 } }],
+    });
+    expect(await made).to.be.instanceOf(AttemptBroken);
+  });
+
+  it('or cannot be started, fails what it was asked for, and holds up nobody who changes a grant', async () => {
+    const attempts = attemptsOf(() => {
+      throw new Error('too many threads');
+    });
+    const [failure] = await Promise.allSettled([attempts.make(delivery, false, 0)]);
+    expect(failure).to.have.nested.property('reason.cause.message', 'too many threads');
+    await attempts.settle();
+    await attempts.close();
+  });
+
+  it('is not waited for by who changes a grant', async () => {
+    const attempts = attemptsOf(
+      () => new Worker("setTimeout(() => { throw new Error('late') }, 50)", { eval: true }),
+    );
+    const made = attempts.make(delivery, false, 0).catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    await attempts.settle();
+    await made;
+  });
+
   it('fails what it was asked for as a fault of the host, and another takes its place', async () => {
-    const delivery = { id: 'd', installationId: 'i', eventId: 'e' } as OwedDelivery;
     let started = 0;
     const attempts = new AttemptThreads({
       threads: 1,

@@ -1,6 +1,5 @@
 // Copies the write-ahead log into the file beside the event loop: a checkpoint of 32 MB takes a tenth of a second. The
 // log begins anew when all of it is copied, which never happens while others write; the last few pages are copied here.
-import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { startThread } from '../../core/thread.ts';
@@ -31,17 +30,23 @@ export class Checkpoints {
   committed(): void {
     if (this.#isCopying || ++this.#commits < COMMITS_BETWEEN_LOOKS) return;
     this.#commits = 0;
-    if (pagesLeft(this.#db).left < WORTH_COPYING) return;
-    this.#isCopying = true;
-    this.#thread ??= this.#start();
-    this.#thread.postMessage('copy');
+    try {
+      if (pagesLeft(this.#db).left < WORTH_COPYING) return;
+      this.#isCopying = true;
+      this.#thread ??= this.#start();
+      this.#thread.postMessage('copy');
+    } catch (error) {
+      this.#giveUp(error);
+    }
   }
 
   async close(): Promise<void> {
     const thread = this.#thread;
     if (!thread) return;
     this.#thread = undefined;
-    const exit = once(thread, 'exit');
+    // Nothing else may keep the process alive until then.
+    thread.ref();
+    const exit = new Promise((resolve) => thread.once('exit', resolve));
     thread.postMessage('close');
     await exit;
   }
@@ -53,18 +58,25 @@ export class Checkpoints {
     });
     thread.unref();
     thread.on('message', () => this.#copied());
-    thread.on('error', (error) => {
-      process.emitWarning(`Mortise copies its log inside commits from now on: ${error.message}`);
-      this.#thread = undefined;
-      this.#db.pragma(`wal_autocheckpoint = ${LONG}`);
-    });
+    thread.on('error', (error) => this.#giveUp(error));
     return thread;
+  }
+
+  /** From now on as SQLite does without a thread. */
+  #giveUp(error: unknown): void {
+    process.emitWarning(`Mortise copies its log inside commits from now on: ${error}`);
+    this.#thread = undefined;
+    if (this.#db.open) this.#db.pragma(`wal_autocheckpoint = ${LONG}`);
   }
 
   #copied(): void {
     this.#isCopying = false;
     if (!this.#db.open || this.#db.inTransaction) return;
-    const { log, left } = pagesLeft(this.#db);
-    if (log > LONG && left <= FEW_PAGES) this.#db.pragma('wal_checkpoint(PASSIVE)');
+    try {
+      const { log, left } = pagesLeft(this.#db);
+      if (log > LONG && left <= FEW_PAGES) this.#db.pragma('wal_checkpoint(PASSIVE)');
+    } catch {
+      // The disk is full, or does not answer: whoever writes is told, and the log is kept.
+    }
   }
 }

@@ -1,7 +1,6 @@
 // An SQLite file as what is copied from: read only, as of one moment, while no host runs on it.
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
 import {
@@ -23,8 +22,8 @@ const BYTES_PER_CHUNK = 4 * 1024 * 1024;
  * @throws source_missing, source_in_use, source_unreadable, source_older, database_newer
  */
 export function openSqliteCopySource(path: string): CopySource {
-  const file = resolve(path);
-  if (!existsSync(file)) throw missing(path);
+  if (!existsSync(path)) throw missing(path);
+  const file = realpathSync(path);
   let db: Database.Database | undefined;
   let lock: { release(): void } | undefined;
   try {

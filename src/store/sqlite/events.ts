@@ -25,7 +25,7 @@ export function eventStore(
   const find = db.transaction((id: string) => findEvent(tables, id));
   return {
     ...owedEventStore(db, tables),
-    publish: (events) => writer.write(() => own(events), 'durable'),
+    publish: (events) => writer.write(() => own(events)),
     publishWithin(transaction, events) {
       const handle = usableTransaction(transaction, file);
       let publish = foreign.get(handle);

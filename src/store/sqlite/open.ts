@@ -1,5 +1,5 @@
 // One SQLite file (or memory) as a Store: pragmas, migrations, the parts.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
@@ -28,6 +28,7 @@ import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
+import { watchEpochs } from './watch-epochs.ts';
 import { Writer } from './writer.ts';
 
 /** A call never waits inside SQLite for longer than this: it would stop the event loop. */
@@ -35,10 +36,18 @@ const BUSY_TIMEOUT_MS = 20;
 const START_PATIENCE_MS = 10_000;
 const CACHE_KIB = 64 * 1024;
 
-/** @param path of the file, or `:memory:`. */
-export function openSqlite(path: string, observer?: StoreObserver): Store {
-  const file = path === ':memory:' ? path : resolve(path);
-  const db = open(file);
+/**
+ * @param path of the file, or `:memory:`.
+ * @param settle resolves when no thread of this process rests on what its gate saw before the call.
+ */
+export function openSqlite(
+  path: string,
+  observer?: StoreObserver,
+  settle?: () => Promise<void>,
+): Store {
+  const db = open(path === ':memory:' ? path : resolve(path));
+  // SQLite keeps its log beside the file that a link leads to.
+  const file = path === ':memory:' ? path : realpathSync(path);
   // While starting, waiting is right: another process may be migrating the same file.
   db.pragma(`busy_timeout = ${START_PATIENCE_MS}`);
   // FULL while starting; from then on the writer syncs what is committed, since WAL alone loses the last commits on
@@ -56,7 +65,8 @@ export function openSqlite(path: string, observer?: StoreObserver): Store {
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   db.pragma('synchronous = NORMAL');
   const disk = file === ':memory:' ? undefined : new Disk(db, file);
-  const writer = new Writer(db, disk, observer);
+  const writer = new Writer(db, { disk, observer, settle });
+  watchEpochs(db, () => writer.gateChanges());
   const reader = new Reader(db);
   const attempts = file === ':memory:' ? undefined : openSqliteForAttempts(file);
   const gate = attempts?.gate ?? gateStore(db, true);

@@ -13,10 +13,10 @@ import { asStoreError, notSynced } from './store-errors.ts';
 
 /**
  * When whoever wrote is answered. `committed`: at once, where nothing is lost if it is not on the disk after a power
- * loss, but done again. `durable`: when it is on the disk. `seen`: and nothing is sent any more that rests on what was
- * there before.
+ * loss, but done again. `durable`: when it is on the disk, and, where the gate looks at what has changed, when nothing
+ * is sent any more that rests on what was there before.
  */
-export type Until = 'committed' | 'durable' | 'seen';
+export type Until = 'committed' | 'durable';
 
 interface Job {
   work: () => unknown;
@@ -36,6 +36,7 @@ interface Batch {
   done: Done[];
   /** By performance.now(). */
   committed: number;
+  changesGate: boolean;
 }
 
 const MOST_PER_COMMIT = 512;
@@ -49,10 +50,17 @@ const BUSY_WRITES = 8;
 /** How long a write waits for another process's transaction before it is refused. */
 const BUSY_LIMIT_MS = 10_000;
 
+export interface WriterParts {
+  disk?: Disk;
+  observer?: StoreObserver;
+  settle?: () => Promise<void>;
+}
+
 export class Writer {
   readonly #db: Database;
   readonly #disk: Disk | undefined;
   readonly #observer: StoreObserver | undefined;
+  readonly #settle: (() => Promise<void>) | undefined;
   readonly #begin: Statement;
   readonly #commit: Statement;
   readonly #rollback: Statement;
@@ -67,14 +75,19 @@ export class Writer {
   #pause: NodeJS.Timeout | undefined;
   #unsynced: Batch[] = [];
   #isSyncing = false;
+  #changesGate = false;
   /** What was committed may not be on the disk, and nobody can know: nothing is written any more. */
   #broken: MortiseError | undefined;
 
-  /** @param disk undefined where nothing is kept on one. */
-  constructor(db: Database, disk?: Disk, observer?: StoreObserver) {
+  /**
+   * @param parts.disk undefined where nothing is kept on one.
+   * @param parts.settle resolves when no thread of this process rests on what it saw before the call.
+   */
+  constructor(db: Database, parts: WriterParts = {}) {
     this.#db = db;
-    this.#disk = disk;
-    this.#observer = observer;
+    this.#disk = parts.disk;
+    this.#observer = parts.observer;
+    this.#settle = parts.settle;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
@@ -84,7 +97,7 @@ export class Writer {
   }
 
   /** Runs `work` inside a transaction. */
-  write<T>(work: () => T, until: Until = 'seen'): Promise<T> {
+  write<T>(work: () => T, until: Until = 'durable'): Promise<T> {
     if (this.#broken) return Promise.reject(this.#broken);
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({
@@ -96,6 +109,11 @@ export class Writer {
       });
       this.#schedule();
     });
+  }
+
+  /** Called inside a transaction: what the gate looks at has changed. */
+  gateChanges(): void {
+    this.#changesGate = true;
   }
 
   /** Writes what is still queued. */
@@ -133,6 +151,7 @@ export class Writer {
       return;
     }
     const began = performance.now();
+    this.#changesGate = false;
     let done: Done[];
     try {
       done = this.#runTogether(jobs) ?? this.#runApart(jobs);
@@ -151,7 +170,7 @@ export class Writer {
     for (const { job, answer } of done) if (job.until === 'committed') answer();
     const others = done.filter(({ job }) => job.until !== 'committed');
     if (others.length > 0) {
-      this.#unsynced.push({ done: others, committed });
+      this.#unsynced.push({ done: others, committed, changesGate: this.#changesGate });
       if (!this.#isSyncing) void this.#sync();
     }
     this.#next();
@@ -176,11 +195,15 @@ export class Writer {
     this.#isSyncing = false;
   }
 
-  async #answer({ done, committed }: Batch): Promise<void> {
-    for (const { job, answer } of done) if (job.until === 'durable') answer();
-    // Who makes an attempt may look at what was there a moment ago.
+  async #answer({ done, committed, changesGate }: Batch): Promise<void> {
+    if (changesGate) await this.#untilSeen(committed);
+    for (const { answer } of done) answer();
+  }
+
+  /** Threads say when they have begun to look at what is there now; of other processes, the time tells. */
+  async #untilSeen(committed: number): Promise<void> {
+    await this.#settle?.();
     while (this.#disk && performance.now() - committed <= MOMENT_MS) await wait(1);
-    for (const { job, answer } of done) if (job.until === 'seen') answer();
   }
 
   #break(batches: Batch[], error: unknown): void {
