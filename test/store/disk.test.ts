@@ -55,7 +55,7 @@ describe('a write and the disk', () => {
   const note = (until: Until) =>
     writer.write(() => db.prepare("INSERT INTO notes VALUES ('a')").run(), until);
   const untilSynced = async (count: number) => {
-    while (syncs.length < count) await wait(1);
+    while (syncs.length < count) await new Promise((resolve) => setImmediate(resolve));
   };
 
   it('is answered at the commit where it may be done again, otherwise when the disk has it', async () => {
@@ -91,7 +91,8 @@ describe('a write and the disk', () => {
       await untilSynced(i + 1);
       expect(settled).to.have.length(i);
       syncs[i]!.done();
-      await wait(3);
+      if (i === 0) await wait(3);
+      while (settled.length <= i) await new Promise((resolve) => setImmediate(resolve));
       expect(isAnswered, 'before the threads have said so').to.equal(false);
       settled[i]!();
       await written;
