@@ -12,6 +12,8 @@ export interface ArmSettings {
   folder: string;
   /** What Mortise keeps it in; the others have no choice. */
   store?: 'sqlite' | 'postgres';
+  /** Of a PostgreSQL that runs already. Default: one of its own. */
+  url?: string;
 }
 
 /** Asked as `run`. */

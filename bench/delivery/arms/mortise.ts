@@ -9,9 +9,9 @@ import { inParallel } from '../in-parallel.ts';
 import { installAddons } from '../install-addons.ts';
 import { EVENT_TYPE, pushPayload } from '../push-event.ts';
 
-const { addons, folder, store } = readSettings<ArmSettings>();
-const postgres = store === 'postgres' ? await startPostgres(folder) : undefined;
-const host = openHost(postgres?.url ?? join(folder, 'mortise.db'));
+const { addons, folder, store, url } = readSettings<ArmSettings>();
+const postgres = store === 'postgres' && !url ? await startPostgres(folder) : undefined;
+const host = openHost(url ?? postgres?.url ?? join(folder, 'mortise.db'));
 await installAddons(host, addons);
 await host.start();
 const payload = pushPayload();
