@@ -12,7 +12,7 @@ import { type ArmRun, runArm } from './run-arm.ts';
 const ADDONS = 100;
 const ROUNDS = { quick: 3, full: 5 };
 /** Until the compiler has seen what is measured. */
-const WARM_UP = 20_000;
+const WARM_UP = { quick: 5_000, full: 20_000 };
 
 /** One event, one delivery; the add-ons take turns. */
 export const oneToOne = (peer: Peer, store: Kept = 'sqlite'): OpenRow =>
@@ -46,8 +46,9 @@ function deliveries(name: Peer, kind: string, fanOut: Load['fanOut'], store: Kep
       unit: 'deliveries/s',
       rounds: plan.isQuick ? ROUNDS.quick : ROUNDS.full,
       async warmUp() {
-        await run(arms.mortise, WARM_UP);
-        await run(arms.peer, WARM_UP);
+        const warmUp = plan.isQuick ? WARM_UP.quick : WARM_UP.full;
+        await run(arms.mortise, warmUp);
+        await run(arms.peer, warmUp);
       },
       async measured() {
         const measured = await run(arms.mortise, count);
