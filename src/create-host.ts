@@ -17,6 +17,7 @@ import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
 import { openStore } from './store/open-store.ts';
+import type { PostgresOptions } from './store/postgres/open.ts';
 import { AttemptThreads } from './webhooks/attempt-threads.ts';
 import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
 
@@ -64,10 +65,18 @@ export interface Host {
 
 /** @throws option_missing, option_invalid, platform_invalid, database_unusable, database_newer */
 export function createHost(options: HostOptions): Host & { readonly parts: HostParts } {
+  return createHostOn(options);
+}
+
+/** The same, for tests that cannot wait for as long as the store's own times are. */
+export function createHostOn(
+  options: HostOptions,
+  storeOptions?: PostgresOptions,
+): Host & { readonly parts: HostParts } {
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
   const metrics = new Metrics();
-  const store = openStore(settings.database, metrics);
+  const store = openStore(settings.database, metrics, storeOptions);
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {

