@@ -92,6 +92,13 @@ export async function startPostgres({
   };
 }
 
+/** @returns `url` with some of it replaced */
+export function urlWith(url: string, change: (url: URL) => void): string {
+  const changed = new URL(url);
+  change(changed);
+  return changed.href;
+}
+
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject);

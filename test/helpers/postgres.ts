@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { Database } from '../../src/store/postgres/database.ts';
-import { startPostgres } from './postgres-server.ts';
+import { startPostgres, urlWith } from './postgres-server.ts';
 
 interface Server {
   /** Of a database in which others are made. */
@@ -40,13 +40,6 @@ export async function asOwner<T extends object>(
   } finally {
     await client.end();
   }
-}
-
-/** @returns `url` with some of it replaced */
-export function urlWith(url: string, change: (url: URL) => void): string {
-  const changed = new URL(url);
-  change(changed);
-  return changed.href;
 }
 
 export async function serverUrl(): Promise<string> {

@@ -4,6 +4,7 @@ import sql, { raw, type Sql } from 'sql-template-tag';
 import { newId } from '../../core/ids.ts';
 import type { EngineLock } from '../store.ts';
 import type { Database } from './database.ts';
+import { lifetimeOf } from './lifetime.ts';
 
 const LEASE_MS = 15_000;
 /** Before the lease has run out nothing may begin that ends after it. */
@@ -19,14 +20,18 @@ export async function tryLease(db: Database, leaseMs = LEASE_MS): Promise<Engine
   if (taken) return undefined;
   const holder = newId();
   const began = performance.now();
-  const row = await db.transaction((tx) =>
-    tx.get<{ fence: number }>(sql`INSERT INTO mortise.engine_lease AS l (holder, fence, expires_at)
+  const row = await db.transaction(async (tx) => {
+    const lifetime = await lifetimeOf(tx);
+    const taken = await tx.get<{
+      fence: number;
+    }>(sql`INSERT INTO mortise.engine_lease AS l (holder, fence, expires_at)
       VALUES (${holder}, 1, ${expiry})
       ON CONFLICT (is_only) DO UPDATE SET holder = excluded.holder, fence = l.fence + 1, expires_at = ${expiry}
         WHERE ${isFree}
-      RETURNING fence`),
-  );
-  return row && new Lease(db, sql`holder = ${holder} AND fence = ${row.fence}`, leaseMs, began);
+      RETURNING fence`);
+    return taken && { fence: taken.fence, lifetime };
+  });
+  return row && new Lease(db, { holder, ...row }, leaseMs, began);
 }
 
 function expiryOf(leaseMs: number): Sql {
@@ -37,6 +42,7 @@ class Lease implements EngineLock {
   readonly lost: Promise<void>;
   readonly #db: Database;
   readonly #isMine: Sql;
+  readonly #lifetime: string;
   readonly #leaseMs: number;
   readonly #timer: NodeJS.Timeout;
   /** When the last renewal that succeeded began. */
@@ -45,9 +51,15 @@ class Lease implements EngineLock {
   #isOver = false;
   #lose!: () => void;
 
-  constructor(db: Database, isMine: Sql, leaseMs: number, began: number) {
+  constructor(
+    db: Database,
+    { holder, fence, lifetime }: { holder: string; fence: number; lifetime: string },
+    leaseMs: number,
+    began: number,
+  ) {
     this.#db = db;
-    this.#isMine = isMine;
+    this.#isMine = sql`holder = ${holder} AND fence = ${fence}`;
+    this.#lifetime = lifetime;
     this.#leaseMs = leaseMs;
     this.#renewed = began;
     this.lost = new Promise((resolve) => {
@@ -75,14 +87,18 @@ class Lease implements EngineLock {
     } else if (performance.now() - this.#renewed > this.#leaseMs / 3) void this.#renew();
   }
 
-  /** One that fails is tried again with the next tick. */
+  /**
+   * One that fails is tried again with the next tick. Of what PostgreSQL has forgotten in a crash the engine knows
+   * nothing: whoever runs it next reads anew what is owed.
+   */
   async #renew(): Promise<void> {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     try {
       const began = performance.now();
       const renewed = await this.#db.run(
-        sql`UPDATE mortise.engine_lease SET expires_at = ${expiryOf(this.#leaseMs)} WHERE ${this.#isMine}`,
+        sql`UPDATE mortise.engine_lease SET expires_at = ${expiryOf(this.#leaseMs)} WHERE ${this.#isMine}
+          AND EXISTS (SELECT 1 FROM mortise.lifetime WHERE id = ${this.#lifetime})`,
       );
       if (renewed === 1) this.#renewed = began;
       else {

@@ -96,6 +96,13 @@ CREATE TABLE mortise.engine_lease (
   expires_at timestamptz NOT NULL
 );
 
+-- What PostgreSQL has not forgotten since it has this row: it empties the table when it crashes, or when a standby takes
+-- its place (lifetime.ts).
+CREATE UNLOGGED TABLE mortise.lifetime (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  id mortise.id NOT NULL
+);
+
 CREATE TABLE mortise.oauth_clients (
   id mortise.id PRIMARY KEY,
   kind text NOT NULL,
