@@ -29,6 +29,7 @@ export class Replicas {
   readonly rig: Rig;
   readonly server: PostgresServer;
   readonly bouncer: PgBouncer | undefined;
+  readonly movesClock: boolean;
   /** Of their database, without what stands between. */
   readonly url: string;
 
@@ -37,7 +38,9 @@ export class Replicas {
     server: PostgresServer,
     url: string,
     bouncer: PgBouncer | undefined,
+    movesClock: boolean,
   ) {
+    this.movesClock = movesClock;
     this.rig = rig;
     this.server = server;
     this.url = url;
@@ -47,7 +50,7 @@ export class Replicas {
   /** The first of them runs the engine. */
   static async start(
     server: PostgresServer,
-    { isPooled, movesClock }: ReplicasOptions = {},
+    { isPooled, movesClock = false }: ReplicasOptions = {},
   ): Promise<Replicas> {
     const name = `faults_${Math.random().toString(36).slice(2)}`;
     await ask(server.url, `CREATE DATABASE ${name}`);
@@ -64,7 +67,7 @@ export class Replicas {
     const options = { replicas: REPLICAS, database, jitter: 0, movesClock, leaseMs: LEASE_MS };
     const rig = await Rig.open(options);
     for (const replica of rig.replicas) await replica.start();
-    return new Replicas(rig, server, url, bouncer);
+    return new Replicas(rig, server, url, bouncer, movesClock);
   }
 
   /** @returns undefined if none of those that answer runs it */
