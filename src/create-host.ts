@@ -16,8 +16,7 @@ import { createRoutes } from './http/app.ts';
 import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
-import { openStore } from './store/open-store.ts';
-import type { PostgresOptions } from './store/postgres/open.ts';
+import { openStore, type StoreOptions } from './store/open-store.ts';
 import { AttemptThreads } from './webhooks/attempt-threads.ts';
 import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
 
@@ -71,7 +70,7 @@ export function createHost(options: HostOptions): Host & { readonly parts: HostP
 /** The same, for tests that cannot wait for as long as the store's own times are. */
 export function createHostOn(
   options: HostOptions,
-  storeOptions?: PostgresOptions,
+  storeOptions?: StoreOptions,
 ): Host & { readonly parts: HostParts } {
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);

@@ -8,6 +8,9 @@ import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
 import type { AttemptStore, Store, StoreObserver } from './store.ts';
 
+/** Times that only tests have reason to change. */
+export type StoreOptions = PostgresOptions;
+
 /**
  * @param database `postgres://…`, the path of an SQLite file, or `:memory:`. PostgreSQL is connected to on first use, and
  *   every call says what is wrong as long as that fails; a file is opened here.
@@ -16,7 +19,7 @@ import type { AttemptStore, Store, StoreObserver } from './store.ts';
 export function openStore(
   database: string,
   observer?: StoreObserver,
-  options?: PostgresOptions,
+  options?: StoreOptions,
 ): Store {
   return isPostgresUrl(database)
     ? openPostgres(database, observer, options)

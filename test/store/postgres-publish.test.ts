@@ -1,7 +1,8 @@
 // Publishing on PostgreSQL: together, in the product's own transaction, and while subscriptions change.
 //
 // Seen red: a transaction for each; numbers in another order than that of the calls; no probe, no look at which database
-// it is; keys that stay after a conflict; fan-out that does not lock subscriptions.
+// it is; keys that stay after a conflict; fan-out that does not lock subscriptions, and that
+// believes whoever runs it what time it is.
 import { expect } from 'chai';
 import pg from 'pg';
 import { sha256 } from '../../src/core/secrets.ts';
@@ -196,5 +197,14 @@ describe('publishing on PostgreSQL', () => {
         expect(await store.events.find(row.id)).to.equal(undefined);
       });
     }
+  });
+
+  it('is due at once, though the clock of the engine is an hour ahead', async () => {
+    await installIn(store, ['repo:push']);
+    await store.events.publish([eventRow()]);
+    const hour = 3_600_000;
+    await store.events.fanOut(256, Date.now() + hour, hour);
+    const [lane] = await replica.deliveries.lanes();
+    expect(lane!.dueAt).to.be.at.most(Date.now() + 1_000);
   });
 });
