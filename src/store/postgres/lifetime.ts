@@ -7,10 +7,11 @@ import type { Queries } from './queries.ts';
 
 /** @returns what names it */
 export async function lifetimeOf(tx: Queries): Promise<string> {
-  // Changed in any case: of two who begin one together, both get the same.
-  const row = await tx.get<{
-    id: string;
-  }>(sql`INSERT INTO mortise.lifetime AS l (id) VALUES (${newId()})
-    ON CONFLICT (is_only) DO UPDATE SET id = l.id RETURNING id`);
+  const known = await tx.get<{ id: string }>(sql`SELECT id FROM mortise.lifetime`);
+  // Of two who begin one together, both get the same.
+  const row =
+    known ??
+    (await tx.get<{ id: string }>(sql`INSERT INTO mortise.lifetime AS l (id) VALUES (${newId()})
+      ON CONFLICT (is_only) DO UPDATE SET id = l.id RETURNING id`));
   return row!.id;
 }

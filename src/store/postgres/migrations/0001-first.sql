@@ -82,6 +82,8 @@ CREATE TABLE mortise.gates (
   id mortise.id PRIMARY KEY,
   -- All that this snapshot sees, the gate knows.
   seen pg_snapshot NOT NULL,
+  -- In which that was so: after a crash, numbers of transactions that were forgotten are given again.
+  lifetime mortise.id,
   -- Grows while it lives.
   beats bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
