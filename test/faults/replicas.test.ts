@@ -8,7 +8,7 @@ import { LEASE_MS, Replicas, type ReplicasOptions } from './replicas.ts';
 import { expectBalanced, sleep } from './rig.ts';
 import { chosenSeed, seededRandom } from './seeded-random.ts';
 
-const KILLS = Number(process.env.MORTISE_FAULT_KILLS ?? 8);
+const KILLS = Number(process.env.MORTISE_FAULT_KILLS ?? 6);
 const HOUR = 3_600_000;
 
 const KINDS = [
@@ -19,7 +19,7 @@ const KINDS = [
 ];
 
 describe('three replicas on one PostgreSQL', function () {
-  this.timeout(180_000);
+  this.timeout(180_000 + KILLS * 10_000);
   const seed = chosenSeed();
   let random: () => number;
   let server: PostgresServer;
@@ -165,9 +165,10 @@ describe('three replicas on one PostgreSQL', function () {
       // It has taken events in hand that it cannot send any more.
       await rig.behave('pushes', { hold: true });
       await sleep(500);
-      const { until: at } = await here.kill(engine);
+      const { until: at } = await rig.kill(engine);
       await rig.behave('pushes', {});
-      await here.untilEngine(engine);
+      await here.untilEngine();
+      await engine.start();
       await until(() => rig.received().some((call) => call.at > at), 'a delivery');
       await expectNothingLost(here, `nothing came for ${silenceAfter(here, at)} ms`);
     });
