@@ -16,7 +16,7 @@ import { createRoutes } from './http/app.ts';
 import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
-import { openStore } from './store/open-store.ts';
+import { openStore, type StoreOptions } from './store/open-store.ts';
 import { AttemptThreads } from './webhooks/attempt-threads.ts';
 import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
 
@@ -64,10 +64,21 @@ export interface Host {
 
 /** @throws option_missing, option_invalid, platform_invalid, database_unusable, database_newer */
 export function createHost(options: HostOptions): Host & { readonly parts: HostParts } {
+  return createHostOn(options);
+}
+
+/** The same, for tests that cannot wait for as long as the store's own times are. */
+export function createHostOn(
+  options: HostOptions,
+  storeOptions?: StoreOptions,
+): Host & { readonly parts: HostParts } {
   const settings = readOptions(options);
   const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
   const metrics = new Metrics();
-  const store = openStore(settings.database, metrics, () => background.settle());
+  const store = openStore(settings.database, metrics, {
+    ...storeOptions,
+    settle: () => background.settle(),
+  });
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {

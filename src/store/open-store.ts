@@ -1,28 +1,34 @@
 // Which store a database address means; nothing else asks.
 import type { CopySource, CopyTarget } from './copied-tables.ts';
 import { openPostgresCopyTarget } from './postgres/copy-target.ts';
-import { openPostgres } from './postgres/open.ts';
+import { openPostgres, type PostgresOptions } from './postgres/open.ts';
 import { openPostgresForAttempts } from './postgres/open-for-attempts.ts';
 import { openSqliteCopySource } from './sqlite/copy-source.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
 import type { AttemptStore, Store, StoreObserver } from './store.ts';
 
+export interface StoreOptions extends PostgresOptions {
+  /**
+   * Resolves when no thread of this process rests on what its gate saw before the call; on PostgreSQL every gate says
+   * itself what it has seen.
+   */
+  settle?: () => Promise<void>;
+}
+
 /**
  * @param database `postgres://…`, the path of an SQLite file, or `:memory:`. PostgreSQL is connected to on first use, and
  *   every call says what is wrong as long as that fails; a file is opened here.
- * @param settle resolves when no thread of this process rests on what its gate saw before the call; on PostgreSQL every
- *   gate says itself what it has seen.
  * @throws database_unusable, database_newer
  */
 export function openStore(
   database: string,
   observer?: StoreObserver,
-  settle?: () => Promise<void>,
+  options: StoreOptions = {},
 ): Store {
   return isPostgresUrl(database)
-    ? openPostgres(database, observer)
-    : openSqlite(database, observer, settle);
+    ? openPostgres(database, observer, options)
+    : openSqlite(database, observer, options.settle);
 }
 
 /** For a thread that makes attempts, beside a store that is open already. */

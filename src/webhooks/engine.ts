@@ -65,6 +65,8 @@ export class Engine {
   /** Deliveries in the windows of all lanes. */
   #inHand = 0;
   #mayHaveEvents = true;
+  /** In the store is more, perhaps, than this has heard of. */
+  #mayOweMore = false;
   #isFanningOut = false;
   #isOpen = false;
   #isPumpWanted = false;
@@ -84,16 +86,20 @@ export class Engine {
 
   /** Finds by their presence what an earlier process left. */
   async start(): Promise<void> {
-    for (const { installationId, dueAt, state } of await this.#parts.store.deliveries.lanes()) {
-      const lane = new Lane(installationId, state);
-      this.#lanes.set(installationId, lane);
-      lane.expect(dueAt);
-      this.#arrange(lane);
-    }
+    await this.#findOwed();
     this.#isOpen = true;
     this.#watch = setInterval(() => this.#lookForSlowOnes(), SLOW_MS / 4);
     this.#watch.unref();
     this.wake();
+  }
+
+  async #findOwed(): Promise<void> {
+    for (const { installationId, dueAt, state } of await this.#parts.store.deliveries.lanes()) {
+      const lane = this.#lanes.get(installationId) ?? new Lane(installationId, state);
+      this.#lanes.set(installationId, lane);
+      lane.expect(dueAt);
+      this.#arrange(lane);
+    }
   }
 
   /** Events may have been published, or what is owed may have changed. */
@@ -151,6 +157,8 @@ export class Engine {
     const { store, clock, log } = this.#parts;
     try {
       while (this.#mayFanOut()) {
+        if (this.#mayOweMore) await this.#findOwed();
+        this.#mayOweMore = false;
         this.#mayHaveEvents = false;
         const now = clock.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
@@ -161,6 +169,8 @@ export class Engine {
     } catch (error) {
       log.error({ err: error }, 'events could not be fanned out; trying again');
       this.#mayHaveEvents = true;
+      // It may be committed, and only the answer be lost.
+      this.#mayOweMore = true;
       this.#wakeAt(clock.now() + RETRY_MS);
     } finally {
       this.#isFanningOut = false;

@@ -8,7 +8,8 @@ import { openStore } from '../../src/store/open-store.ts';
 import { registerConsumer, tokensOfAlice } from '../helpers/consumer.ts';
 import { answer } from '../helpers/fake-addon.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
-import { asOwner, emptyDatabase, migratedDatabase, urlWith } from '../helpers/postgres.ts';
+import { asOwner, emptyDatabase, migratedDatabase } from '../helpers/postgres.ts';
+import { urlWith } from '../helpers/postgres-server.ts';
 import { mortise, startProcess } from '../helpers/process.ts';
 import { startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
@@ -158,7 +159,7 @@ describe('mortise migrate', function () {
       await migratedDatabase(),
     );
     // Who runs and what has run, of PostgreSQL's own.
-    const own = ['migrations', 'gate_changes', 'gates', 'engine_lease'];
+    const own = ['migrations', 'gate_changes', 'gates', 'engine_lease', 'lifetime'];
     expect(
       tables
         .map(({ name }) => name)

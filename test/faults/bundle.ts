@@ -1,7 +1,7 @@
 // The programs of the fault tests as plain JavaScript: a host that is killed two hundred times must start fast.
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 export type Program = 'host' | 'publisher' | 'receiver';
@@ -18,6 +18,18 @@ export async function programFile(program: Program): Promise<string> {
   return join(await bundled, `${program}.mjs`);
 }
 
+/** Two stores of one bundle: each has its migrations in a folder of its own. */
+const migrations: Plugin = {
+  name: 'migrations',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/store\/\w+\/migrate\.ts$/ }, ({ path }) => {
+      const store = basename(dirname(path));
+      const contents = readFileSync(path, 'utf8').replace("'./migrations/'", `'./${store}/'`);
+      return { contents, loader: 'ts' };
+    });
+  },
+};
+
 /** The files that the sources read beside themselves stand where the bundle looks for them. */
 async function bundle(): Promise<string> {
   const root = temporaryFolder();
@@ -25,7 +37,8 @@ async function bundle(): Promise<string> {
   mkdirSync(folder, { recursive: true });
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'));
   symlinkSync(resolve('schemas'), join(root, 'schemas'));
-  symlinkSync(resolve('src/store/sqlite/migrations'), join(folder, 'migrations'));
+  for (const store of ['sqlite', 'postgres'])
+    symlinkSync(resolve(`src/store/${store}/migrations`), join(folder, store));
   await build({
     entryPoints: [...PROGRAMS, ...THREADS].map((file) => ({
       in: file,
@@ -37,7 +50,8 @@ async function bundle(): Promise<string> {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    external: ['better-sqlite3'],
+    external: ['better-sqlite3', 'pg'],
+    plugins: [migrations],
     // CommonJS packages among the dependencies ask for require.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",

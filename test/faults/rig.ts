@@ -1,11 +1,10 @@
-// What a fault test stands on: a receiver that never dies, a host that may, a publisher between them, and the ledger.
-import { createServer, get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// What a fault test stands on: a receiver that never dies, hosts that may, a publisher between them, and the ledger.
+import { get } from 'node:http';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { type Operator, operatorOf } from '../../examples/story/operator.ts';
-import { OPERATOR_TOKEN, SECRET_KEY } from '../helpers/start-host.ts';
+import type { Operator } from '../../examples/story/operator.ts';
+import { OPERATOR_TOKEN } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 import { type Child, startChild } from './child.ts';
@@ -20,17 +19,22 @@ import {
   readPublished,
   readReceived,
 } from './ledger.ts';
-import type { StartHost } from './programs/host.ts';
 import type { StartPublisher } from './programs/publisher.ts';
 import type { AddonCounts, Behaviour } from './programs/receiver.ts';
+import { Replica, type ReplicaOptions } from './replica.ts';
 import { descriptorOf, type Seeds, seedInstallations } from './seed.ts';
 
 export interface RigOptions {
   /** Default: a folder of its own. */
   folder?: string;
   jitter?: number;
-  /** Its host's clock can be set; such a host delivers without threads. */
+  /** Its hosts' clocks can be set; such a host delivers without threads. */
   movesClock?: boolean;
+  /** Default: a file in the folder. */
+  database?: string;
+  /** Hosts on one database; only PostgreSQL bears more than one. */
+  replicas?: number;
+  leaseMs?: number;
 }
 
 export interface AddonOptions {
@@ -50,44 +54,40 @@ export const COMMIT_SIZE = 256;
 export class Rig {
   readonly folder: string;
   readonly database: string;
-  readonly url: string;
-  readonly operator: Operator;
+  readonly replicas: Replica[];
   readonly receiver: Child;
   readonly disturbances: Disturbance[] = [];
   readonly granted: Granted[] = [];
   readonly authorization = `Bearer ${OPERATOR_TOKEN}`;
-  readonly #options: RigOptions;
-  readonly #port: number;
   readonly #receiverPort: number;
-  #host: Child | undefined;
-  /** Loaded, and waiting for its turn. */
-  #spare: Promise<Child> | undefined;
   #publisher: Child | undefined;
   #events = 0;
-  #offsetMs = 0;
 
   private constructor(
-    options: RigOptions,
     folder: string,
-    port: number,
+    database: string,
+    replicas: Replica[],
     receiver: Child,
     at: number,
   ) {
-    this.#options = options;
     this.folder = folder;
-    this.database = join(folder, 'mortise.db');
-    this.#port = port;
+    this.database = database;
+    this.replicas = replicas;
     this.#receiverPort = at;
     this.receiver = receiver;
-    this.url = `http://127.0.0.1:${port}`;
-    this.operator = operatorOf(this.url, OPERATOR_TOKEN);
   }
 
-  static async open(options: RigOptions = {}): Promise<Rig> {
+  static async open({ replicas: count = 1, ...options }: RigOptions = {}): Promise<Rig> {
     const log = temporaryFolder();
     const receiver = await startChild('receiver', join(log, 'received.ndjson'));
     const at = await until(() => receiver.ask<number>({ ask: 'port' }), 'the receiver to listen');
-    const rig = new Rig(options, options.folder ?? log, await freePort(), receiver, at);
+    const { folder = log, jitter, movesClock, leaseMs } = options;
+    const database = options.database ?? join(folder, 'mortise.db');
+    const shared: ReplicaOptions = { database, jitter, movesClock, leaseMs };
+    const replicas: Replica[] = [];
+    for (let i = 0; i < count; i++)
+      replicas.push(await Replica.at({ ...shared, baseUrl: replicas[0]?.url }));
+    const rig = new Rig(folder, database, replicas, receiver, at);
     rig.receivedFile = join(log, 'received.ndjson');
     rig.publishedFile = join(log, 'published.ndjson');
     return rig;
@@ -96,9 +96,21 @@ export class Rig {
   receivedFile = '';
   publishedFile = '';
 
+  /** The first, where there are several. */
+  get #first(): Replica {
+    return this.replicas[0]!;
+  }
+
+  get url(): string {
+    return this.#first.url;
+  }
+
+  get operator(): Operator {
+    return this.#first.operator;
+  }
+
   get host(): Child {
-    if (!this.#host) throw new Error('no host was started');
-    return this.#host;
+    return this.#first.host;
   }
 
   get pid(): number {
@@ -106,31 +118,25 @@ export class Rig {
   }
 
   /** @returns when it serves and delivers */
-  async start(): Promise<void> {
-    this.#host = await (this.#spare ?? startChild('host'));
-    this.#spare = undefined;
-    const question: StartHost = {
-      ask: 'start',
-      database: this.database,
-      port: this.#port,
-      operatorToken: OPERATOR_TOKEN,
-      secretKey: SECRET_KEY,
-      jitter: this.#options.jitter,
-      offsetMs: this.#options.movesClock ? this.#offsetMs : undefined,
-    };
-    await this.#host.ask(question as unknown as Record<string, unknown>);
+  start(): Promise<void> {
+    return this.#first.start();
   }
 
   /** Lets the next host load while this one runs. */
   prepareNext(): void {
-    this.#spare ??= startChild('host');
+    this.#first.prepareNext();
   }
 
   /** kill -9 */
-  async kill(): Promise<Disturbance> {
-    const disturbance = { what: 'kill', at: now(), until: Number.POSITIVE_INFINITY };
+  async kill(replica = this.#first): Promise<Disturbance> {
+    return this.disturb('kill', () => replica.host.kill());
+  }
+
+  /** Of what is done, deliveries may come twice. */
+  async disturb(what: string, happen: () => Promise<void>): Promise<Disturbance> {
+    const disturbance = { what, at: now(), until: Number.POSITIVE_INFINITY };
     this.disturbances.push(disturbance);
-    await this.host.kill();
+    await happen();
     // By then the receiver has read what was sent before.
     await this.fence();
     disturbance.until = now();
@@ -138,15 +144,13 @@ export class Rig {
   }
 
   /** Ends as on SIGTERM. */
-  async stopHost(): Promise<void> {
-    await this.host.ask({ ask: 'close' });
-    await this.host.kill();
+  stopHost(): Promise<void> {
+    return this.#first.stop();
   }
 
   /** Moves the clock of this host, and of those that follow it. */
-  async setClock(offsetMs: number): Promise<void> {
-    this.#offsetMs = offsetMs;
-    await this.host.ask({ ask: 'clock', offsetMs });
+  setClock(offsetMs: number): Promise<void> {
+    return this.#first.setClock(offsetMs);
   }
 
   origin(host = 1): string {
@@ -245,7 +249,7 @@ export class Rig {
     this.#publisher = await startChild('publisher');
     await this.#publisher.ask({
       ask: 'start',
-      url: this.url,
+      urls: this.replicas.map(({ url }) => url),
       operatorToken: OPERATOR_TOKEN,
       file: this.publishedFile,
       ...options,
@@ -308,8 +312,7 @@ export class Rig {
 
   async close(): Promise<void> {
     await this.#publisher?.kill();
-    await this.#host?.kill();
-    await (await this.#spare)?.kill();
+    for (const replica of this.replicas) await replica.close();
     await this.receiver.kill();
   }
 }
@@ -352,14 +355,6 @@ export function sleep(ms: number): Promise<void> {
 export function percentile(values: number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Over a connection of its own, accepted after all that were opened before: they are accepted one a turn. */

@@ -4,7 +4,7 @@ import { newId } from '../../src/core/ids.ts';
 import { SecretBox } from '../../src/core/secret-box.ts';
 import { sha256 } from '../../src/core/secrets.ts';
 import { sealSecrets } from '../../src/store/installation-secrets.ts';
-import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { SECRET_KEY } from '../helpers/start-host.ts';
 import type { Granted } from './ledger.ts';
 import { seededSecrets } from './programs/seeded-secrets.ts';
@@ -20,7 +20,7 @@ export interface Seeds {
 const EVENT_TYPES = ['repo:push'];
 
 export async function seedInstallations(seeds: Seeds): Promise<Granted[]> {
-  const store = openSqlite(seeds.database);
+  const store = openStore(seeds.database);
   const box = new SecretBox(SECRET_KEY);
   try {
     return await Promise.all(Array.from({ length: seeds.count }, (_, i) => seedOne(seeds, i)));

@@ -1,9 +1,15 @@
-// npm run soak: one host under load and every fault that one process can have, in turn, for as long as you like. Ends
-// with the ledger; 1 if it does not balance.
+// npm run soak: one host under load and every fault that one process can have, in turn, for as long as you like; or three
+// on one PostgreSQL, where some deliver without threads, by clocks that go wrong. Ends with the ledger; 1 if it does not
+// balance.
 //
-//   npm run soak -- --minutes 60 --seed 1
+//   npm run soak -- --minutes 60 --seed 1 [--replicas [--clocks]]
 import { parseArgs } from 'node:util';
-import { expectBalanced, now, Rig, sleep } from './rig.ts';
+import { startPostgres } from '../helpers/postgres-server.ts';
+import { hostFaults } from './host-faults.ts';
+import { isPgBouncerHere } from './pgbouncer.ts';
+import { replicaFaults } from './replica-faults.ts';
+import { Replicas } from './replicas.ts';
+import { expectBalanced, now, Rig } from './rig.ts';
 import { seededRandom } from './seeded-random.ts';
 
 const { values } = parseArgs({
@@ -11,12 +17,16 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     writers: { type: 'string', default: '4' },
+    replicas: { type: 'boolean', default: false },
+    clocks: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  console.error('usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4]');
+  console.error(
+    'usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4] [--replicas [--clocks]]',
+  );
   process.exit(2);
 }
 
@@ -37,99 +47,19 @@ const ADDONS = [
   'flaky',
 ] as const;
 
-/** The faults, each as often as its weight. */
-const faults: [name: string, weight: number, happen: (rig: Rig) => Promise<void>][] = [
-  [
-    'kill -9',
-    10,
-    async (rig) => {
-      rig.prepareNext();
-      await sleep(random() * 200);
-      await rig.kill();
-      await rig.start();
-    },
-  ],
-  [
-    'kill -9 while it starts',
-    2,
-    async (rig) => {
-      await rig.kill();
-      const starting = rig.start();
-      starting.catch(() => undefined);
-      await sleep(random() * 200);
-      await rig.kill();
-      await rig.start();
-    },
-  ],
-  [
-    'stopped and started in order',
-    1,
-    async (rig) => {
-      await rig.stopHost();
-      await rig.start();
-    },
-  ],
-  [
-    'SIGSTOP',
-    1,
-    async (rig) => {
-      const at = now();
-      rig.host.process.kill('SIGSTOP');
-      await sleep(random() * 20_000);
-      rig.host.process.kill('SIGCONT');
-      rig.disturbances.push({ what: 'stop', at, until: now() + 1_000 });
-    },
-  ],
-  [
-    'database locked',
-    2,
-    async (rig) => {
-      const unlock = rig.lock();
-      const at = now();
-      await sleep(random() * 15_000);
-      unlock();
-      // If it is killed next, before it has caught up, all of that is sent again.
-      rig.disturbances.push({ what: 'locked', at, until: now() + 1_000 });
-    },
-  ],
-  [
-    'database locked, killed, unlocked',
-    1,
-    async (rig) => {
-      const unlock = rig.lock();
-      const lockedAt = now();
-      await sleep(random() * 2_000);
-      // What was answered since then could not be recorded.
-      (await rig.kill()).at = lockedAt;
-      unlock();
-      await rig.start();
-    },
-  ],
-  [
-    'an endpoint hangs',
-    1,
-    async (rig) => {
-      await rig.behave('pushes', { hold: true });
-      await sleep(random() * 10_000);
-      await rig.behave('pushes', {});
-    },
-  ],
-  [
-    'an endpoint is down',
-    1,
-    async (rig) => {
-      await rig.behave('elsewhere', { status: 503 });
-      await sleep(random() * 5_000);
-      await rig.behave('elsewhere', {});
-    },
-  ],
-  ['nothing for a while', 3, () => sleep(random() * 3_000)],
-];
+async function oneHost(): Promise<Rig> {
+  const only = await Rig.open({ jitter: 0 });
+  await only.start();
+  return only;
+}
 
+const server = values.replicas ? await startPostgres({ isDurable: true }) : undefined;
+const replicas =
+  server &&
+  (await Replicas.start(server, { isPooled: isPgBouncerHere, movesClock: values.clocks }));
+const rig = replicas?.rig ?? (await oneHost());
+const faults = replicas ? replicaFaults(replicas, random) : hostFaults(rig, random);
 const drawn = faults.flatMap((fault) => Array.from({ length: fault[1] }, () => fault));
-
-const rig = await Rig.open({ jitter: 0 });
-await rig.start();
 await rig.install('everything', { scopes: ['repository', 'issue'] });
 await rig.install('pushes', { host: 2 });
 await rig.install('issues', { scopes: ['issue'] });
@@ -147,7 +77,7 @@ const begun = now();
 let said = begun;
 while (now() - begun < minutes * 60_000) {
   const [name, , happen] = drawn[Math.floor(random() * drawn.length)]!;
-  await happen(rig);
+  await happen();
   happened.set(name, (happened.get(name) ?? 0) + 1);
   if (now() - said > 10_000) {
     said = now();
@@ -158,11 +88,14 @@ while (now() - begun < minutes * 60_000) {
   }
 }
 for (const addon of ADDONS) await rig.behave(addon, {});
+// By a clock that is behind, what others owe is not due yet.
+if (values.clocks) for (const replica of rig.replicas) await replica.setClock(0);
 const { published } = await rig.stopPublisher();
 console.log(`${published} events published; waiting for what is owed`);
 await rig.untilSettled(10 * 60_000);
 const books = await rig.balance();
-await rig.close();
+await (replicas ?? rig).close();
+await server?.stop();
 console.log(
   `${books.duplicates.length} deliveries came twice, at most ${books.mostPerDisturbance} for one fault`,
 );

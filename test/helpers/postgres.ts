@@ -4,9 +4,15 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { Database } from '../../src/store/postgres/database.ts';
-import { type PostgresServer, startServer } from './postgres-server.ts';
+import { startPostgres, urlWith } from './postgres-server.ts';
 
-let server: Promise<PostgresServer> | undefined;
+interface Server {
+  /** Of a database in which others are made. */
+  url: string;
+  stop(): Promise<void>;
+}
+
+let server: Promise<Server> | undefined;
 let template: Promise<string> | undefined;
 const made: string[] = [];
 
@@ -36,13 +42,6 @@ export async function asOwner<T extends object>(
   }
 }
 
-/** @returns `url` with some of it replaced */
-export function urlWith(url: string, change: (url: URL) => void): string {
-  const changed = new URL(url);
-  change(changed);
-  return changed.href;
-}
-
 export async function serverUrl(): Promise<string> {
   server ??= openServer();
   return (await server).url;
@@ -65,9 +64,9 @@ async function makeTemplate(): Promise<string> {
   return new URL(url).pathname.slice(1);
 }
 
-async function openServer(): Promise<PostgresServer> {
+async function openServer(): Promise<Server> {
   const given = process.env.MORTISE_TEST_POSTGRES_URL;
-  return given ? { url: given, stop: dropMade } : startServer();
+  return given ? { url: given, stop: dropMade } : startPostgres();
 }
 
 async function dropMade(): Promise<void> {

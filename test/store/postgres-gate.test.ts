@@ -2,7 +2,8 @@
 //
 // Seen red: the first with no wait before the answer (untilGatesHaveSeen), and with a gate that says it has seen what it
 // reads in the statement that reads it; the second with FRESH_MS of a minute; the third without the limit of the wait;
-// the fourth without the look at its own row; the fifth without deleting, and with deleting whatever has been seen.
+// the fourth without the look at its own row; the fifth and the sixth without the look at the lifetime; the last but one
+// without deleting, and with deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -133,6 +134,25 @@ describe('the gate on PostgreSQL', () => {
     await sending.gate.recipient(id);
     expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
     expect(await gates()).to.equal(1);
+  });
+
+  it('begins anew when PostgreSQL has crashed', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    // What a crash does to it: numbers of transactions that the gate has seen may be given again.
+    await db.run(sql`TRUNCATE mortise.lifetime`);
+    await sleep(200);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+  });
+
+  it('that has not yet noticed a crash is waited for, whatever numbers it has seen', async () => {
+    const { id } = await installIn(revoking);
+    await db.run(sql`INSERT INTO mortise.gates (id, seen, lifetime)
+      VALUES ('slow', '1:9000000000000:', 'before')`);
+    expect(await disable(id)).to.be.within(250, LONGEST_ANSWER_MS);
   });
 
   it('is no longer heard of when its process is gone, and changes go when all have seen them', async () => {

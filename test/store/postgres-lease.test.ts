@@ -1,7 +1,8 @@
 // One engine for a database, whatever becomes of the process that runs it.
 //
 // Seen red: renewal left out; taking over without looking at the expiry; isHeld that only asks whether it was released;
-// a release that leaves the row; a lease far in the future taken for one that runs.
+// a release that leaves the row; a lease far in the future taken for one that runs;
+// a renewal that does not look at the lifetime.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { openPostgres } from '../../src/store/postgres/open.ts';
@@ -105,5 +106,21 @@ describe('the right to run the engine on PostgreSQL', () => {
     const lock = await store.engine.tryLock();
     expect(lock?.isHeld()).to.equal(true);
     await lock!.release();
+  });
+
+  it('is lost when PostgreSQL may have forgotten something: it has crashed', async function () {
+    this.timeout(15_000);
+    const short = openPostgres(url, undefined, { leaseMs: 3_000 });
+    const lock = (await short.engine.tryLock())!;
+    // What a crash does to it.
+    await asOwner('TRUNCATE mortise.lifetime', [], url);
+    await lock.lost;
+    expect(lock.isHeld()).to.equal(false);
+    await lock.release();
+    const next = (await short.engine.tryLock())!;
+    await sleep(4_000);
+    expect(next.isHeld()).to.equal(true);
+    await next.release();
+    await short.close();
   });
 });

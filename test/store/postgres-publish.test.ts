@@ -1,8 +1,8 @@
 // Publishing on PostgreSQL: together, in the product's own transaction, and while subscriptions change.
 //
-// Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no probe, no look at which database
-// it is; keys that stay after a conflict; fan-out that does not lock
-// subscriptions, and one that owes what it has not taken from the outbox.
+// Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no
+// probe, no look at which database it is; keys that stay after a conflict; fan-out that does not lock subscriptions, that
+// owes what it has not taken from the outbox, and that believes whoever runs it what time it is.
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -242,5 +242,14 @@ describe('publishing on PostgreSQL', () => {
         expect(await store.events.find(row.id)).to.equal(undefined);
       });
     }
+  });
+
+  it('is due at once, though the clock of the engine is an hour ahead', async () => {
+    await installIn(store, ['repo:push']);
+    await store.events.publish([eventRow()]);
+    const hour = 3_600_000;
+    await store.events.fanOut(256, Date.now() + hour, hour);
+    const [lane] = await replica.deliveries.lanes();
+    expect(lane!.dueAt).to.be.at.most(Date.now() + 1_000);
   });
 });

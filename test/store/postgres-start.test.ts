@@ -10,13 +10,8 @@ import { Database } from '../../src/store/postgres/database.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import { checkServer } from '../../src/store/postgres/open-pool.ts';
 import { asStoreError } from '../../src/store/postgres/store-errors.ts';
-import {
-  asOwner,
-  emptyDatabase,
-  migratedDatabase,
-  serverUrl,
-  urlWith,
-} from '../helpers/postgres.ts';
+import { asOwner, emptyDatabase, migratedDatabase, serverUrl } from '../helpers/postgres.ts';
+import { urlWith } from '../helpers/postgres-server.ts';
 import { SECRET_KEY, startHost } from '../helpers/start-host.ts';
 
 const migrations = readMigrations(new URL('../../src/store/postgres/migrations/', import.meta.url));

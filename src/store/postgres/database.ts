@@ -146,9 +146,6 @@ export class Database implements Queries {
     observer?: StoreObserver,
   ): Promise<T> {
     const client = await pool.connect();
-    // Without a listener, a connection that breaks between two statements would end the process.
-    const ignore = () => undefined;
-    client.on('error', ignore);
     let broken = false;
     try {
       await client.query(begin);
@@ -161,7 +158,6 @@ export class Database implements Queries {
       broken = hasLostConnection(error) || !(await isRolledBack(client));
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(broken);
     }
   }

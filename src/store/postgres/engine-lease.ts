@@ -1,41 +1,49 @@
 // Which process runs the engine. The right to it is a row that runs out by the database's clock and is renewed in time;
 // whoever holds it takes it for lost, by a clock of its own, before it has run out.
-import sql, { raw } from 'sql-template-tag';
+import sql, { raw, type Sql } from 'sql-template-tag';
 import { newId } from '../../core/ids.ts';
 import type { EngineLock } from '../store.ts';
 import type { Database } from './database.ts';
+import { lifetimeOf } from './lifetime.ts';
 
 const LEASE_MS = 15_000;
-const RENEW_EVERY_MS = LEASE_MS / 3;
 /** Before the lease has run out nothing may begin that ends after it. */
 const MARGIN_MS = 1_000;
 const TICK_MS = 500;
-const EXPIRY = raw(`clock_timestamp() + interval '${LEASE_MS} milliseconds'`);
-/** One that runs for longer than a lease does was written before the clock was set back. */
-const IS_FREE = raw(
-  `(l.holder IS NULL OR l.expires_at <= clock_timestamp() OR l.expires_at > ${EXPIRY.sql})`,
-);
 
 /** @returns undefined if another process has it */
-export async function tryLease(db: Database): Promise<EngineLock | undefined> {
-  const taken = await db.get(sql`SELECT 1 FROM mortise.engine_lease l WHERE NOT ${IS_FREE}`);
+export async function tryLease(db: Database, leaseMs = LEASE_MS): Promise<EngineLock | undefined> {
+  const expiry = expiryOf(leaseMs);
+  // One that runs for longer than a lease does was written before the clock was set back.
+  const isFree = sql`(l.holder IS NULL OR l.expires_at <= clock_timestamp() OR l.expires_at > ${expiry})`;
+  const taken = await db.get(sql`SELECT 1 FROM mortise.engine_lease l WHERE NOT ${isFree}`);
   if (taken) return undefined;
   const holder = newId();
   const began = performance.now();
-  const row = await db.transaction((tx) =>
-    tx.get<{ fence: number }>(sql`INSERT INTO mortise.engine_lease AS l (holder, fence, expires_at)
-      VALUES (${holder}, 1, ${EXPIRY})
-      ON CONFLICT (is_only) DO UPDATE SET holder = excluded.holder, fence = l.fence + 1, expires_at = ${EXPIRY}
-        WHERE ${IS_FREE}
-      RETURNING fence`),
-  );
-  return row && new Lease(db, holder, row.fence, began);
+  const row = await db.transaction(async (tx) => {
+    const lifetime = await lifetimeOf(tx);
+    const taken = await tx.get<{
+      fence: number;
+    }>(sql`INSERT INTO mortise.engine_lease AS l (holder, fence, expires_at)
+      VALUES (${holder}, 1, ${expiry})
+      ON CONFLICT (is_only) DO UPDATE SET holder = excluded.holder, fence = l.fence + 1, expires_at = ${expiry}
+        WHERE ${isFree}
+      RETURNING fence`);
+    return taken && { fence: taken.fence, lifetime };
+  });
+  return row && new Lease(db, { holder, ...row }, leaseMs, began);
+}
+
+function expiryOf(leaseMs: number): Sql {
+  return raw(`clock_timestamp() + interval '${leaseMs} milliseconds'`);
 }
 
 class Lease implements EngineLock {
   readonly lost: Promise<void>;
   readonly #db: Database;
-  readonly #isMine;
+  readonly #isMine: Sql;
+  readonly #lifetime: string;
+  readonly #leaseMs: number;
   readonly #timer: NodeJS.Timeout;
   /** When the last renewal that succeeded began. */
   #renewed: number;
@@ -43,9 +51,16 @@ class Lease implements EngineLock {
   #isOver = false;
   #lose!: () => void;
 
-  constructor(db: Database, holder: string, fence: number, began: number) {
+  constructor(
+    db: Database,
+    { holder, fence, lifetime }: { holder: string; fence: number; lifetime: string },
+    leaseMs: number,
+    began: number,
+  ) {
     this.#db = db;
     this.#isMine = sql`holder = ${holder} AND fence = ${fence}`;
+    this.#lifetime = lifetime;
+    this.#leaseMs = leaseMs;
     this.#renewed = began;
     this.lost = new Promise((resolve) => {
       this.#lose = resolve;
@@ -54,7 +69,7 @@ class Lease implements EngineLock {
   }
 
   isHeld(): boolean {
-    return !this.#isOver && performance.now() - this.#renewed < LEASE_MS - MARGIN_MS;
+    return !this.#isOver && performance.now() - this.#renewed < this.#leaseMs - MARGIN_MS;
   }
 
   async release(): Promise<void> {
@@ -69,17 +84,21 @@ class Lease implements EngineLock {
     if (!this.isHeld()) {
       this.#end();
       this.#lose();
-    } else if (performance.now() - this.#renewed >= RENEW_EVERY_MS) void this.#renew();
+    } else if (performance.now() - this.#renewed > this.#leaseMs / 3) void this.#renew();
   }
 
-  /** One that fails is tried again with the next tick. */
+  /**
+   * One that fails is tried again with the next tick. Of what PostgreSQL has forgotten in a crash the engine knows
+   * nothing: whoever runs it next reads anew what is owed.
+   */
   async #renew(): Promise<void> {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     try {
       const began = performance.now();
       const renewed = await this.#db.run(
-        sql`UPDATE mortise.engine_lease SET expires_at = ${EXPIRY} WHERE ${this.#isMine}`,
+        sql`UPDATE mortise.engine_lease SET expires_at = ${expiryOf(this.#leaseMs)} WHERE ${this.#isMine}
+          AND EXISTS (SELECT 1 FROM mortise.lifetime WHERE id = ${this.#lifetime})`,
       );
       if (renewed === 1) this.#renewed = began;
       else {

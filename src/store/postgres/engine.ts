@@ -13,10 +13,14 @@ interface OwedByOthers {
   state: string;
 }
 
-export function engineStore(db: Database, days: Record<DayTable, Days>): EngineStore {
+export function engineStore(
+  db: Database,
+  days: Record<DayTable, Days>,
+  leaseMs?: number,
+): EngineStore {
   let seen: string | undefined;
   return {
-    tryLock: () => tryLease(db),
+    tryLock: () => tryLease(db, leaseMs),
     /** By presence: of what others have committed, numbers say nothing about the order. */
     async hasForeignChanges() {
       const row = (await db.get<OwedByOthers>(sql`SELECT

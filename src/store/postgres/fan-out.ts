@@ -15,6 +15,12 @@ export const SUBSCRIBED_THEN = raw(`s.since_seq < o.seq
     SELECT 1 FROM mortise.granted_resources r
     WHERE r.installation_id = i.id AND r.resource = o.resource AND r.since_seq < o.seq))`);
 
+/**
+ * By the database's clock: what is due at once must not wait in the table for as long as the clock of whoever ran the
+ * engine was ahead.
+ */
+const NOW = raw('(extract(epoch FROM clock_timestamp()) * 1000)::bigint');
+
 interface Told {
   eventSeq: number;
   eventId: string;
@@ -114,7 +120,8 @@ async function owe(tx: Queries, owed: OwedDelivery[], progress: Sql): Promise<Se
   const made = await tx.all<{ id: string }>(sql`WITH progress AS (${progress})
     INSERT INTO mortise.deliveries (id, bucket, installation_id, webhook_id, event_seq, event_id, event_type, event_at,
       ordering_key, due_at, expires_at)
-    SELECT d.* FROM unnest(${each(({ id }) => id)}::text[],
+    SELECT d.id, d.bucket, d.installation_id, d.webhook_id, d.event_seq, d.event_id, d.event_type, d.event_at,
+      d.ordering_key, LEAST(d.due_at, ${NOW}), d.expires_at FROM unnest(${each(({ id }) => id)}::text[],
       ${each(({ installationId }) => bucketOf(installationId))}::smallint[],
       ${each(({ installationId }) => installationId)}::text[], ${each(({ webhookId }) => webhookId)}::text[],
       ${each(({ eventSeq }) => eventSeq)}::bigint[], ${each(({ eventId }) => eventId)}::text[],

@@ -34,6 +34,7 @@ export async function untilGatesHaveSeen(db: Queries, change: string): Promise<v
 
 async function isUnseen(db: Queries, change: string): Promise<boolean> {
   const unseen = await db.get(sql`SELECT 1 FROM mortise.gates
-    WHERE NOT pg_visible_in_snapshot(${change}::xid8, seen) LIMIT 1`);
+    WHERE NOT pg_visible_in_snapshot(${change}::xid8, seen)
+      OR lifetime IS DISTINCT FROM (SELECT id FROM mortise.lifetime) LIMIT 1`);
   return unseen !== undefined;
 }

@@ -6,6 +6,7 @@ import { newId } from '../../core/ids.ts';
 import type { Database } from './database.ts';
 import { FRESH_MS } from './gate-changes.ts';
 import { GateSweep } from './gate-sweep.ts';
+import { lifetimeOf } from './lifetime.ts';
 
 const LOOK_EVERY_MS = 50;
 /** After a look that failed. */
@@ -30,6 +31,8 @@ export class GateSession {
   readonly #known = new Map<string, number>();
   /** The snapshot up to which changes are known. */
   #seen: string | undefined;
+  /** Of PostgreSQL, in which it has seen that. */
+  #lifetime: string | undefined;
   #beats = 0;
   #lookBegan = NEVER;
   #beatBegan = NEVER;
@@ -110,11 +113,12 @@ export class GateSession {
     if (elapsed(this.#beatBegan) >= BEAT_EVERY_MS) await this.#beat();
     const began = now();
     const rows = await this.#db.all<Look>(sql`SELECT pg_current_snapshot()::text AS seen, g.beats,
-        c.installation_id AS "installationId", c.epoch
+        (SELECT id FROM mortise.lifetime) AS lifetime, c.installation_id AS "installationId", c.epoch
       FROM (SELECT 1) one LEFT JOIN mortise.gates g ON g.id = ${this.#id}
       LEFT JOIN mortise.gate_changes c ON c.xid >= pg_snapshot_xmin(${this.#seen}::pg_snapshot)
         AND NOT pg_visible_in_snapshot(c.xid, ${this.#seen}::pg_snapshot)`);
-    if (rows[0]!.beats !== this.#beats) return this.#forget();
+    const isKnown = rows[0]!.beats === this.#beats && rows[0]!.lifetime === this.#lifetime;
+    if (!isKnown) return this.#forget();
     for (const { installationId, epoch } of rows) {
       if (installationId === null) continue;
       const known = this.#known.get(installationId);
@@ -140,12 +144,18 @@ export class GateSession {
   async #beat(): Promise<void> {
     const began = now();
     if (elapsed(this.#beatBegan) > LONGEST_WITHOUT_BEAT_MS) this.#forget();
+    const lifetime = await this.#db.transaction(lifetimeOf);
+    if (lifetime !== this.#lifetime) this.#forget();
     const row = await this.#db.transaction((tx) =>
-      tx.get<{ seen: string; beats: number }>(sql`INSERT INTO mortise.gates AS g (id, seen)
-        VALUES (${this.#id}, COALESCE(${this.#seen}::pg_snapshot, pg_current_snapshot()))
-        ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, beats = g.beats + 1
+      tx.get<{
+        seen: string;
+        beats: number;
+      }>(sql`INSERT INTO mortise.gates AS g (id, seen, lifetime)
+        VALUES (${this.#id}, COALESCE(${this.#seen}::pg_snapshot, pg_current_snapshot()), ${lifetime})
+        ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, lifetime = excluded.lifetime, beats = g.beats + 1
         RETURNING seen::text, beats`),
     );
+    this.#lifetime = lifetime;
     this.#seen = row!.seen;
     this.#beats = row!.beats;
     this.#beatBegan = began;
@@ -164,6 +174,7 @@ export class GateSession {
 interface Look {
   seen: string;
   beats: number | null;
+  lifetime: string | null;
   installationId: string | null;
   epoch: number | null;
 }

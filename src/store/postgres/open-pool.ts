@@ -52,6 +52,9 @@ export async function openPool(
   });
   // A connection that breaks while nobody uses it is replaced; without a listener it would end the process.
   pool.on('error', () => undefined);
+  // So would one that breaks in the moment in which it is handed over: what PostgreSQL says last may come in one piece
+  // with the answer before it.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   try {
     const client = await pool.connect().catch((cause) => {
       throw connectFailure(url, cause);

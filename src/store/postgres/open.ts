@@ -22,8 +22,17 @@ import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
+export interface PostgresOptions {
+  /** How long the right to run the engine lasts without renewal, milliseconds; more than 2,000. Default 15,000. */
+  leaseMs?: number;
+}
+
 /** @param url `postgres://user:password@host:port/database`. */
-export function openPostgres(url: string, observer?: StoreObserver): Store {
+export function openPostgres(
+  url: string,
+  observer?: StoreObserver,
+  { leaseMs }: PostgresOptions = {},
+): Store {
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
   const gate = openGate(db, url);
@@ -50,7 +59,7 @@ export function openPostgres(url: string, observer?: StoreObserver): Store {
     },
     explanations: explanationStore(db),
     replays: replayStore(db, observer),
-    engine: engineStore(db, days),
+    engine: engineStore(db, days, leaseMs),
     async close() {
       await gate.close();
       await db.close();

@@ -2,7 +2,7 @@
 // load while this one runs; its clock can be moved.
 import { createServer, type Server } from 'node:http';
 import Koa from 'koa';
-import { createHost, type Host } from '../../../src/index.ts';
+import { createHostOn, type Host } from '../../../src/create-host.ts';
 import { answerQuestions } from './answer-questions.ts';
 import { PLATFORM } from './platform.ts';
 
@@ -10,12 +10,16 @@ export interface StartHost {
   ask: 'start';
   database: string;
   port: number;
+  /** Default: where it listens. Replicas have one. */
+  baseUrl?: string;
   operatorToken: string;
   secretKey: string;
   /** [0, 1): makes every retry come after the shortest wait (0) or the longest. Default: random. */
   jitter?: number;
   /** How far its clock is off; undefined: it has the system's, and threads that deliver. */
   offsetMs?: number;
+  /** How long the right to run the engine lasts. */
+  leaseMs?: number;
 }
 
 let offsetMs = 0;
@@ -44,20 +48,27 @@ async function start(options: StartHost): Promise<void> {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
   });
-  const host = createHost({
-    platform: PLATFORM,
-    database,
-    baseUrl: `http://127.0.0.1:${port}`,
-    dev: true,
-    operatorToken,
-    secretKey,
-    log: 'warn',
-    ...(options.offsetMs !== undefined && { clock: { now: () => Date.now() + offsetMs } }),
-    ...(jitter !== undefined && { random: () => jitter }),
-  });
+  const host = createHostOn(
+    {
+      platform: PLATFORM,
+      database,
+      baseUrl: options.baseUrl ?? `http://127.0.0.1:${port}`,
+      dev: true,
+      operatorToken,
+      secretKey,
+      log: 'warn',
+      ...(options.offsetMs !== undefined && { clock: { now: () => Date.now() + offsetMs } }),
+      ...(jitter !== undefined && { random: () => jitter }),
+    },
+    { leaseMs: options.leaseMs },
+  );
   const app = new Koa();
   app.silent = true;
   app.use(host.routes());
+  app.use(host.guard('repository'));
+  app.use((ctx) => {
+    ctx.status = 204;
+  });
   server.on('request', app.callback());
   running = { server, host };
   await host.start();

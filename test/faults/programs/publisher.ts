@@ -5,7 +5,8 @@ import { answerQuestions } from './answer-questions.ts';
 
 export interface StartPublisher {
   ask: 'start';
-  url: string;
+  /** Of replicas; each try is at the next, so a key is asked for at several. */
+  urls: string[];
   operatorToken: string;
   file: string;
   /** What is published in turn. */
@@ -17,6 +18,8 @@ export interface StartPublisher {
   /** Numbers of events begin here. */
   from?: number;
 }
+
+const ANSWER_MS = 2_000;
 
 let isStopping = false;
 let counter = 0;
@@ -45,9 +48,9 @@ async function write(options: StartPublisher, file: number): Promise<void> {
     const idempotencyKey = `${process.pid}-${n}`;
     const body = JSON.stringify({ ...kind, payload: { n }, idempotencyKey });
     const begun = Date.now();
-    const id = await untilAnswered(options, body);
+    const id = await untilAnswered(options, body, n);
     // Asked again, now and then: the same key must give the same id, whatever died in between.
-    const again = n % 10 === 0 ? await untilAnswered(options, body) : undefined;
+    const again = n % 10 === 0 ? await untilAnswered(options, body, n + 1) : undefined;
     const line = { n, id, again, ...kind, begun, at: Date.now() };
     writeSync(file, `${JSON.stringify(line)}\n`);
     fsyncSync(file);
@@ -56,13 +59,19 @@ async function write(options: StartPublisher, file: number): Promise<void> {
   }
 }
 
-async function untilAnswered(options: StartPublisher, body: string): Promise<string> {
-  for (;;) {
+async function untilAnswered(
+  { urls, operatorToken }: StartPublisher,
+  body: string,
+  first: number,
+): Promise<string> {
+  for (let i = first; ; i++) {
     try {
-      const response = await fetch(`${options.url}/operator/v1/events`, {
+      const response = await fetch(`${urls[i % urls.length]}/operator/v1/events`, {
         method: 'POST',
+        // A replica that stands still is not waited for where there are others.
+        signal: urls.length > 1 ? AbortSignal.timeout(ANSWER_MS) : null,
         headers: {
-          authorization: `Bearer ${options.operatorToken}`,
+          authorization: `Bearer ${operatorToken}`,
           'content-type': 'application/json',
         },
         body,

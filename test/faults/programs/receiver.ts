@@ -75,6 +75,7 @@ const log = openSync(process.argv[2]!, 'a');
 const addons = new Map<string, Addon>();
 /** By clientKey, in the order they were acknowledged. */
 const secrets = new Map<string, Secrets[]>();
+const credentials = new Map<string, { id: string; secret: string }>();
 let seq = 0;
 
 const now = () => performance.timeOrigin + performance.now();
@@ -117,7 +118,8 @@ function lifecycle(name: string, path: string, body: Buffer, response: ServerRes
   }
   addonOf(name).lifecycle.push(path);
   if (path === 'installed') {
-    const { clientKey, sharedSecret, webhookSecret } = JSON.parse(body.toString());
+    const { clientKey, sharedSecret, webhookSecret, ...oauth } = JSON.parse(body.toString());
+    credentials.set(clientKey, { id: oauth.oauthClientId, secret: oauth.oauthClientSecret });
     const known = secrets.get(clientKey) ?? [];
     const isNew = known.at(-1)?.shared !== sharedSecret;
     const secret = { shared: sharedSecret, webhook: webhookSecret, since: now() };
@@ -236,6 +238,8 @@ answerQuestions((question) => {
       const { behaviour: _, held: __, ...counts } = addonOf(question.addon as string);
       return counts;
     }
+    case 'credentials':
+      return credentials.get(question.clientKey as string);
     case 'total':
       return seq;
   }

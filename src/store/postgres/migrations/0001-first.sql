@@ -82,6 +82,8 @@ CREATE TABLE mortise.gates (
   id mortise.id PRIMARY KEY,
   -- All that this snapshot sees, the gate knows.
   seen pg_snapshot NOT NULL,
+  -- In which that was so: after a crash, numbers of transactions that were forgotten are given again.
+  lifetime mortise.id,
   -- Grows while it lives.
   beats bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
@@ -94,6 +96,13 @@ CREATE TABLE mortise.engine_lease (
   -- Grows with each holder.
   fence bigint NOT NULL,
   expires_at timestamptz NOT NULL
+);
+
+-- What PostgreSQL has not forgotten since it has this row: it empties the table when it crashes, or when a standby takes
+-- its place (lifetime.ts).
+CREATE UNLOGGED TABLE mortise.lifetime (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  id mortise.id NOT NULL
 );
 
 CREATE TABLE mortise.oauth_clients (
