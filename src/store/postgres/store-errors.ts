@@ -11,7 +11,7 @@ const UNUSABLE = /^(53|58|XX|25006|42501|42P01|3F000)/;
 const BAD_TEXT = new Set(['22021', '22P05']);
 const LOST = /^(08|57P|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOST|ENETUNREACH|EAI_)/;
 const LOST_MESSAGE =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed)/;
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/;
 const WAITED = 'timeout exceeded when trying to connect';
 
 export function isWorthRepeating(error: unknown): boolean {
