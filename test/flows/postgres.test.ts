@@ -1,11 +1,13 @@
 // A whole host on PostgreSQL: what is delivered, by whom, and what is not after a revocation.
 //
-// Seen red: revocations with a gate that is never shut; the right to run the engine, with nobody who hears of its loss.
+// Seen red: revocations with a gate that is never shut; the right to run the engine, with nobody who hears of its loss;
+// disabled again taken for nothing to do.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
+import { openAttemptStore } from '../../src/store/open-store.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
-import { migratedDatabase } from '../helpers/postgres.ts';
+import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { startProcess } from '../helpers/process.ts';
 import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 
@@ -76,6 +78,30 @@ describe('a host on PostgreSQL', () => {
     while (!hasCome()) {
       expect(performance.now(), 'the lease runs out').to.be.lessThan(end);
       await sleep(50);
+    }
+  });
+
+  it('answers who disables what another is just disabling, when nothing is sent any more', async () => {
+    const host = await start({ paused: true });
+    installed = await installAddon(host);
+    const { id } = installed.installation;
+    const sending = openAttemptStore(database);
+    const rows = (text: string) => asOwner<{ state: string; epoch: string }>(text, [], database);
+    const find = async () => (await rows('SELECT state, epoch FROM mortise.installations'))[0]!;
+    try {
+      for (let i = 0; i < 10; i++) {
+        await host.host.changeInstallation(id, { state: 'enabled' });
+        const epoch = Number((await find()).epoch);
+        await sending.gate.recipient(id);
+        expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+        const first = host.host.changeInstallation(id, { state: 'disabled' });
+        while ((await find()).state === 'enabled') await sleep(1);
+        await host.host.changeInstallation(id, { state: 'disabled' });
+        expect(sending.gate.isCurrent(id, epoch), `try ${i}`).to.equal(false);
+        await first;
+      }
+    } finally {
+      await sending.close();
     }
   });
 

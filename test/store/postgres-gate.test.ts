@@ -1,8 +1,10 @@
 // The gate on PostgreSQL: after the answer to a revocation at one replica, no other starts a send.
 //
 // Seen red: the first with no wait before the answer (untilGatesHaveSeen), and with a gate that says it has seen what it
-// reads in the statement that reads it; the second with FRESH_MS of a minute; the third without the limit of the wait;
-// the fourth without the look at its own row; the fifth without deleting, and with deleting whatever has been seen.
+// reads in the statement that reads it; whoever comes second with no wait for what others have changed; whatever changes
+// an epoch with 'durable' unless it is asked for more; shut when it cannot read with FRESH_MS of a minute; not answering
+// without the limit of the wait; taken for dead without the look at its own row; the sweep without deleting, and with
+// deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -98,6 +100,29 @@ describe('the gate on PostgreSQL', () => {
     expect(wasOpen).to.be.greaterThan(TRIES * 0.9);
     answers.sort((a, b) => a - b);
     expect(answers[Math.floor(TRIES * 0.95)]).to.be.lessThan(LONGEST_ANSWER_MS);
+  });
+
+  it('is waited for by whoever uninstalls what another is just uninstalling, too', async () => {
+    for (let i = 0; i < 20; i++) {
+      const { id, epoch } = await installIn(revoking);
+      await sending.gate.recipient(id);
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+      const uninstall = () => revoking.installations.uninstall(id, Date.now(), undefined);
+      const all = [uninstall(), uninstall()];
+      await Promise.race(all);
+      expect(sending.gate.isCurrent(id, epoch), `try ${i}`).to.equal(false);
+      expect((await Promise.all(all)).sort()).to.deep.equal([false, true]);
+    }
+  });
+
+  it('is waited for by whatever changes an epoch, without being asked to', async () => {
+    for (let i = 0; i < 10; i++) {
+      const { id, epoch } = await installIn(revoking);
+      await sending.gate.recipient(id);
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+      await db.run(sql`UPDATE mortise.installations SET epoch = epoch + 1 WHERE id = ${id}`);
+      expect(sending.gate.isCurrent(id, epoch), `try ${i}`).to.equal(false);
+    }
   });
 
   it('is shut when it cannot read, and opens again', async () => {

@@ -35,7 +35,10 @@ export function eventStore(
   const withKeys = new GroupedPublishes(
     (events) =>
       days.writing(timesOf(events), () =>
-        db.transaction(async (tx) => idsOf(events, await tx.all(publishing(events, DURABLE)))),
+        db.transaction(
+          async (tx) => idsOf(events, await tx.all(publishing(events, DURABLE))),
+          'durable',
+        ),
       ),
     GROUPS_WITH_KEYS,
   );

@@ -140,11 +140,13 @@ export class GateSession {
   async #beat(): Promise<void> {
     const began = now();
     if (elapsed(this.#beatBegan) > LONGEST_WITHOUT_BEAT_MS) this.#forget();
-    const row = await this.#db.transaction((tx) =>
-      tx.get<{ seen: string; beats: number }>(sql`INSERT INTO mortise.gates AS g (id, seen)
+    const row = await this.#db.transaction(
+      (tx) =>
+        tx.get<{ seen: string; beats: number }>(sql`INSERT INTO mortise.gates AS g (id, seen)
         VALUES (${this.#id}, COALESCE(${this.#seen}::pg_snapshot, pg_current_snapshot()))
         ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, beats = g.beats + 1
         RETURNING seen::text, beats`),
+      'durable',
     );
     this.#seen = row!.seen;
     this.#beats = row!.beats;
