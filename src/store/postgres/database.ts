@@ -27,6 +27,7 @@ const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s'`;
 const BEGIN_RELAXED = BEGIN.replace('synchronous_commit = on', 'synchronous_commit = off');
+const HAS_FAILED = '25P02';
 /** In one round trip. */
 const FIND_AND_COMMIT = `${FIND_GATE_CHANGE}; COMMIT`;
 
@@ -177,15 +178,21 @@ export class Database implements Queries {
 }
 
 /**
- * COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error to PostgreSQL.
+ * COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error to PostgreSQL; any
+ * other statement is.
  * @returns the transaction's id, if that was asked for and it has changed an epoch
  */
 async function commit(client: PoolClient, end: string): Promise<string | undefined> {
-  const results = [(await client.query(end)) as QueryResult | QueryResult[]].flat();
-  if (results.at(-1)?.command !== 'COMMIT') {
+  const asked = client.query(end) as Promise<QueryResult | QueryResult[]>;
+  const results = await asked.catch((error) => {
+    if (error.code !== HAS_FAILED) throw error;
+    return [];
+  });
+  const [first, last = first] = [results].flat();
+  if (last?.command !== 'COMMIT') {
     throw new Error('A statement had failed, so nothing was committed.');
   }
-  return results[0]!.rows[0]?.xid;
+  return first!.rows[0]?.xid;
 }
 
 async function isRolledBack(client: PoolClient): Promise<boolean> {
