@@ -3,7 +3,7 @@
 // Seen red: the first with no wait before the answer (untilGatesHaveSeen), and with a gate that says it has seen what it
 // reads in the statement that reads it; whoever comes second with no wait for what others have changed; whatever changes
 // an epoch with 'durable' unless it is asked for more; shut when it cannot read with FRESH_MS of a minute; not answering
-// without the limit of the wait; taken for dead without the look at its own row; the sweep without deleting, and with
+// without the limit of the wait; taken for dead without the look at its own row; lost, another and gone back without forgetting, each by itself; the sweep without deleting, and with
 // deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -14,8 +14,9 @@ import { Database } from '../../src/store/postgres/database.ts';
 import { GateSweep } from '../../src/store/postgres/gate-sweep.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { AttemptStore, Store } from '../../src/store/store.ts';
-import { migratedDatabase } from '../helpers/postgres.ts';
+import { migratedDatabase, urlWith } from '../helpers/postgres.ts';
 import { eventRow, installIn } from '../helpers/postgres-installation.ts';
+import { until } from '../helpers/until.ts';
 
 const TRIES = 200;
 const AT_ONCE = 10;
@@ -159,6 +160,60 @@ describe('the gate on PostgreSQL', () => {
     expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
     expect(await gates()).to.equal(1);
   });
+
+  it('that has lost its connection begins anew: who knows which server answers next', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    const unlock = await lock('mortise.gate_changes');
+    const end = sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await db.all(end)).length === 0) await sleep(10);
+    await unlock();
+    for (let i = 0; i < 60; i++, await sleep(10)) {
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    }
+    await sending.gate.recipient(id);
+    await until(async () => sending.gate.isCurrent(id, epoch), 'a gate that is open again');
+  });
+
+  // As after a failover to a standby that had not heard of everything.
+  for (const [what, becomes] of [
+    ['another server', sql`start = start + interval '1 s'`],
+    ['a server that has gone back', sql`ahead = -5`],
+  ] as const) {
+    it(`begins anew on ${what}, which gives ids of transactions again that were seen already`, async () => {
+      await db.run(sql`CREATE SCHEMA told`);
+      await db.run(
+        sql`CREATE TABLE told.of AS SELECT pg_postmaster_start_time() AS start, 0 AS ahead`,
+      );
+      await db.run(sql`CREATE FUNCTION told.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql
+        AS 'SELECT start FROM told.of'`);
+      await db.run(sql`CREATE FUNCTION told.pg_current_snapshot() RETURNS pg_snapshot LANGUAGE sql
+        AS $$ SELECT (pg_snapshot_xmin(s)::text::bigint + ahead || ':' || pg_snapshot_xmax(s)::text::bigint + ahead || ':')::pg_snapshot
+          FROM told.of, pg_catalog.pg_current_snapshot() AS s $$`);
+      await sending.close();
+      sending = openAttemptStore(
+        urlWith(url, ({ searchParams }) =>
+          searchParams.set('options', '-c search_path=told,pg_catalog'),
+        ),
+      );
+      const { id, epoch } = await installIn(revoking);
+      await sending.gate.recipient(id);
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+      await db.transaction(async (tx) => {
+        await tx.run(sql`UPDATE told.of SET ${becomes}`);
+        await tx.run(sql`UPDATE mortise.installations SET epoch = epoch + 1 WHERE id = ${id}`);
+        await tx.run(sql`UPDATE mortise.gate_changes SET xid = '3'`);
+      });
+      await sleep(300);
+      for (let i = 0; i < 30; i++, await sleep(10)) {
+        expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+      }
+      await sending.gate.recipient(id);
+      await until(async () => sending.gate.isCurrent(id, epoch + 1), 'a gate that is open again');
+    });
+  }
 
   it('is no longer heard of when its process is gone, and changes go when all have seen them', async () => {
     await db.run(sql`INSERT INTO mortise.gates (id, seen) VALUES ('dead', pg_current_snapshot())`);

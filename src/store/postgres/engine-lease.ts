@@ -1,8 +1,9 @@
 // Which process runs the engine. The right to it is a row that runs out by the database's clock and is renewed in time;
-// whoever holds it takes it for lost, by a clock of its own, before it has run out.
+// whoever holds it takes it for lost, by clocks of its own, before it has run out.
 import sql, { raw } from 'sql-template-tag';
 import { newId } from '../../core/ids.ts';
 import type { EngineLock } from '../store.ts';
+import { elapsed, type Moment, now } from './clocks.ts';
 import type { Database } from './database.ts';
 
 const LEASE_MS = 15_000;
@@ -21,7 +22,7 @@ export async function tryLease(db: Database): Promise<EngineLock | undefined> {
   const taken = await db.get(sql`SELECT 1 FROM mortise.engine_lease l WHERE NOT ${IS_FREE}`);
   if (taken) return undefined;
   const holder = newId();
-  const began = performance.now();
+  const began = now();
   const row = await db.transaction((tx) =>
     tx.get<{ fence: number }>(sql`INSERT INTO mortise.engine_lease AS l (holder, fence, expires_at)
       VALUES (${holder}, 1, ${EXPIRY})
@@ -38,12 +39,12 @@ class Lease implements EngineLock {
   readonly #isMine;
   readonly #timer: NodeJS.Timeout;
   /** When the last renewal that succeeded began. */
-  #renewed: number;
+  #renewed: Moment;
   #isRenewing = false;
   #isOver = false;
   #lose!: () => void;
 
-  constructor(db: Database, holder: string, fence: number, began: number) {
+  constructor(db: Database, holder: string, fence: number, began: Moment) {
     this.#db = db;
     this.#isMine = sql`holder = ${holder} AND fence = ${fence}`;
     this.#renewed = began;
@@ -54,7 +55,7 @@ class Lease implements EngineLock {
   }
 
   isHeld(): boolean {
-    return !this.#isOver && performance.now() - this.#renewed < LEASE_MS - MARGIN_MS;
+    return !this.#isOver && elapsed(this.#renewed) < LEASE_MS - MARGIN_MS;
   }
 
   async release(): Promise<void> {
@@ -69,7 +70,7 @@ class Lease implements EngineLock {
     if (!this.isHeld()) {
       this.#end();
       this.#lose();
-    } else if (performance.now() - this.#renewed >= RENEW_EVERY_MS) void this.#renew();
+    } else if (elapsed(this.#renewed) >= RENEW_EVERY_MS) void this.#renew();
   }
 
   /** One that fails is tried again with the next tick. */
@@ -77,7 +78,7 @@ class Lease implements EngineLock {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     try {
-      const began = performance.now();
+      const began = now();
       const renewed = await this.#db.run(
         sql`UPDATE mortise.engine_lease SET expires_at = ${EXPIRY} WHERE ${this.#isMine}`,
       );

@@ -2,11 +2,15 @@
 // why that is enough).
 import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'sql-template-tag';
+import type { MortiseError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
+import { elapsed, NEVER, now } from './clocks.ts';
 import type { Database } from './database.ts';
 import { FRESH_MS } from './gate-changes.ts';
 import { GateSweep } from './gate-sweep.ts';
 
+/** What became of the server meanwhile nobody knows. */
+const LOST = /^(store_unreachable|database_.*)$/;
 const LOOK_EVERY_MS = 50;
 /** After a look that failed. */
 const RETRY_MS = 250;
@@ -15,12 +19,6 @@ const BEAT_EVERY_MS = 5_000;
 const LONGEST_WITHOUT_BEAT_MS = 10_000;
 /** Installations whose epoch is known. One that is not is looked at before the next send. */
 const MOST_KNOWN = 50_000;
-
-/** By both clocks: the one stands still while a machine sleeps, the other may be set. */
-interface Moment {
-  steady: number;
-  wall: number;
-}
 
 export class GateSession {
   readonly #db: Database;
@@ -31,6 +29,8 @@ export class GateSession {
   /** The snapshot up to which changes are known. */
   #seen: string | undefined;
   #beats = 0;
+  /** By its start. */
+  #server: string | undefined;
   #lookBegan = NEVER;
   #beatBegan = NEVER;
   #looking: Promise<void> | undefined;
@@ -99,9 +99,14 @@ export class GateSession {
   }
 
   #look(): Promise<void> {
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = undefined;
-    });
+    this.#looking ??= this.#lookOnce()
+      .catch((error) => {
+        if (LOST.test((error as MortiseError).code)) this.#forget();
+        throw error;
+      })
+      .finally(() => {
+        this.#looking = undefined;
+      });
     return this.#looking;
   }
 
@@ -110,11 +115,16 @@ export class GateSession {
     if (elapsed(this.#beatBegan) >= BEAT_EVERY_MS) await this.#beat();
     const began = now();
     const rows = await this.#db.all<Look>(sql`SELECT pg_current_snapshot()::text AS seen, g.beats,
+        extract(epoch FROM pg_postmaster_start_time())::text AS server,
+        COALESCE(pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${this.#seen}::pg_snapshot), false) AS "isBack",
         c.installation_id AS "installationId", c.epoch
       FROM (SELECT 1) one LEFT JOIN mortise.gates g ON g.id = ${this.#id}
       LEFT JOIN mortise.gate_changes c ON c.xid >= pg_snapshot_xmin(${this.#seen}::pg_snapshot)
         AND NOT pg_visible_in_snapshot(c.xid, ${this.#seen}::pg_snapshot)`);
-    if (rows[0]!.beats !== this.#beats) return this.#forget();
+    const { beats, server, isBack } = rows[0]!;
+    const isAnother = this.#server !== undefined && server !== this.#server;
+    this.#server = server;
+    if (beats !== this.#beats || isAnother || isBack) return this.#forget();
     for (const { installationId, epoch } of rows) {
       if (installationId === null) continue;
       const known = this.#known.get(installationId);
@@ -154,7 +164,10 @@ export class GateSession {
     await this.#sweep.sweep(this.#db);
   }
 
-  /** Others may have taken this one for dead, and let go of what it has not seen: it begins anew. */
+  /**
+   * Others may have taken this one for dead, and let go of what it has not seen. Or another server, or the same after a
+   * crash, gives ids of transactions again that have been seen already: their changes would be missed. It begins anew.
+   */
   #forget(): void {
     this.#known.clear();
     this.#seen = undefined;
@@ -166,16 +179,9 @@ export class GateSession {
 interface Look {
   seen: string;
   beats: number | null;
+  server: string;
+  /** Fewer transactions are known of than were seen. */
+  isBack: boolean;
   installationId: string | null;
   epoch: number | null;
-}
-
-const NEVER: Moment = { steady: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY };
-
-function now(): Moment {
-  return { steady: performance.now(), wall: Date.now() };
-}
-
-function elapsed({ steady, wall }: Moment): number {
-  return Math.max(performance.now() - steady, Date.now() - wall);
 }
