@@ -228,6 +228,13 @@ describe('the gate on PostgreSQL', () => {
     expect([await gates(), await changes()]).to.deep.equal([1, 0]);
   });
 
+  it('and what is sent take three connections, however much is asked at once', async () => {
+    const { id } = await installIn(revoking);
+    const before = await connections();
+    await Promise.all(Array.from({ length: 20 }, () => sending.gate.recipient(id)));
+    expect((await connections()) - before).to.equal(3);
+  });
+
   it('closes when nobody asks, so that nobody waits for it', async () => {
     const { id, epoch } = await installIn(revoking);
     await sending.gate.recipient(id);
@@ -244,6 +251,11 @@ describe('the gate on PostgreSQL', () => {
 
   async function changes(): Promise<number> {
     return (await db.all(sql`SELECT 1 FROM mortise.gate_changes`)).length;
+  }
+
+  async function connections(): Promise<number> {
+    const all = sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database()`;
+    return (await db.all(all)).length;
   }
 
   /** @returns lets go of it */
