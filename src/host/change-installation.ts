@@ -31,8 +31,11 @@ export async function changeInstallation(
   if (isGrantChange) {
     installation = await withInstalled(id, parts, (row) => changeGrant(row, change, parts));
   }
-  if (change.state !== undefined && change.state !== installation.state) {
-    const { state } = change;
+  const { state } = change;
+  // Whoever disables what another is just disabling is answered no earlier either: so it is done anew, if the change
+  // above was none.
+  const isDisabledAnew = state === 'disabled' && !isGrantChange;
+  if (state !== undefined && (state !== installation.state || isDisabledAnew)) {
     installation = await withInstalled(id, parts, (row) => changeState(row, state, parts));
   }
   parts.wake();
@@ -112,7 +115,8 @@ async function changeState(
     at,
     expectedEpoch: installation.epoch,
     subscriptions,
-    call: owedCall(installation, state, at, parts),
+    // What it is already, it is not told again.
+    ...(state !== installation.state && { call: owedCall(installation, state, at, parts) }),
   });
 }
 

@@ -21,10 +21,20 @@ export function problems(log: Logger) {
 export function asMortiseError(error: unknown, log: Logger): MortiseError {
   if (error instanceof MortiseError && error.status < 500) return error;
   const isTold = error instanceof MortiseError && [502, 503].includes(error.status);
-  // Of a database that is broken anybody may know that it is; how, the log says.
-  if (isTold && error.code !== 'store_unusable') return error;
+  const isOfDatabase = isTold && /^(database|store)_/.test(error.code);
+  if (isTold && !isOfDatabase) return error;
   log.error({ err: error }, 'a request failed inside the host');
-  if (isTold) return error;
+  // Of a database anybody may know that it cannot be used; where it is, and what is wrong with it, the log says.
+  if (isOfDatabase) {
+    return new MortiseError({
+      code: error.code.replace(/^database_.*/, 'store_unusable'),
+      status: 503,
+      message:
+        'The host cannot use its database now, so it is not certain that this call took effect.',
+      hint: "Try again later: what is published again under the same idempotency key is done once. The host's log says why.",
+      cause: error,
+    });
+  }
   return new MortiseError({
     code: 'internal_error',
     status: 500,

@@ -375,9 +375,14 @@ describe('mortise migrate', function () {
       expect(wrong.output)
         .to.match(/is no SQLite file/)
         .and.not.match(/secret/);
-      expect((await failure('mysql://a:secret@b/c')).message)
-        .to.match(/no address of a PostgreSQL/)
-        .and.not.match(/secret/);
+      for (const none of [
+        'mysql://a:secret@b/c',
+        'postgres://a:my/secret@b/c',
+        'postgres://a:secret',
+      ])
+        expect((await failure(none)).message)
+          .to.match(/no address of a PostgreSQL/)
+          .and.not.match(/secret/);
     });
   });
 });

@@ -1,9 +1,10 @@
 // The gate on PostgreSQL: after the answer to a revocation at one replica, no other starts a send.
 //
 // Seen red: the first with no wait before the answer (untilGatesHaveSeen), and with a gate that says it has seen what it
-// reads in the statement that reads it; the second with FRESH_MS of a minute; the third without the limit of the wait;
-// the fourth without the look at its own row; the fifth and the sixth without the look at the lifetime; the last but one
-// without deleting, and with deleting whatever has been seen.
+// reads in the statement that reads it; whoever comes second with no wait for what others have changed; whatever changes
+// an epoch with 'durable' unless it is asked for more; shut when it cannot read with FRESH_MS of a minute; not answering
+// without the limit of the wait; taken for dead without the look at its own row; lost without forgetting; a crash without
+// the look at the lifetime; the sweep without deleting, and with deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -15,6 +16,7 @@ import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { AttemptStore, Store } from '../../src/store/store.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
 import { eventRow, installIn } from '../helpers/postgres-installation.ts';
+import { until } from '../helpers/until.ts';
 
 const TRIES = 200;
 const AT_ONCE = 10;
@@ -101,6 +103,29 @@ describe('the gate on PostgreSQL', () => {
     expect(answers[Math.floor(TRIES * 0.95)]).to.be.lessThan(LONGEST_ANSWER_MS);
   });
 
+  it('is waited for by whoever uninstalls what another is just uninstalling, too', async () => {
+    for (let i = 0; i < 20; i++) {
+      const { id, epoch } = await installIn(revoking);
+      await sending.gate.recipient(id);
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+      const uninstall = () => revoking.installations.uninstall(id, Date.now(), undefined);
+      const all = [uninstall(), uninstall()];
+      await Promise.race(all);
+      expect(sending.gate.isCurrent(id, epoch), `try ${i}`).to.equal(false);
+      expect((await Promise.all(all)).sort()).to.deep.equal([false, true]);
+    }
+  });
+
+  it('is waited for by whatever changes an epoch, without being asked to', async () => {
+    for (let i = 0; i < 10; i++) {
+      const { id, epoch } = await installIn(revoking);
+      await sending.gate.recipient(id);
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+      await db.run(sql`UPDATE mortise.installations SET epoch = epoch + 1 WHERE id = ${id}`);
+      expect(sending.gate.isCurrent(id, epoch), `try ${i}`).to.equal(false);
+    }
+  });
+
   it('is shut when it cannot read, and opens again', async () => {
     const { id, epoch } = await installIn(revoking);
     await sending.gate.recipient(id);
@@ -155,6 +180,22 @@ describe('the gate on PostgreSQL', () => {
     expect(await disable(id)).to.be.within(250, LONGEST_ANSWER_MS);
   });
 
+  it('that has lost its connection begins anew: who knows which server answers next', async () => {
+    const { id, epoch } = await installIn(revoking);
+    await sending.gate.recipient(id);
+    expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
+    const unlock = await lock('mortise.gate_changes');
+    const end = sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await db.all(end)).length === 0) await sleep(10);
+    await unlock();
+    for (let i = 0; i < 60; i++, await sleep(10)) {
+      expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
+    }
+    await sending.gate.recipient(id);
+    await until(async () => sending.gate.isCurrent(id, epoch), 'a gate that is open again');
+  });
+
   it('is no longer heard of when its process is gone, and changes go when all have seen them', async () => {
     await db.run(sql`INSERT INTO mortise.gates (id, seen) VALUES ('dead', pg_current_snapshot())`);
     const { id } = await installIn(revoking);
@@ -166,6 +207,13 @@ describe('the gate on PostgreSQL', () => {
     await db.run(sql`INSERT INTO mortise.gates (id, seen) VALUES ('live', pg_current_snapshot())`);
     await sweep.sweep(db);
     expect([await gates(), await changes()]).to.deep.equal([1, 0]);
+  });
+
+  it('and what is sent take three connections, however much is asked at once', async () => {
+    const { id } = await installIn(revoking);
+    const before = await connections();
+    await Promise.all(Array.from({ length: 20 }, () => sending.gate.recipient(id)));
+    expect((await connections()) - before).to.equal(3);
   });
 
   it('closes when nobody asks, so that nobody waits for it', async () => {
@@ -184,6 +232,11 @@ describe('the gate on PostgreSQL', () => {
 
   async function changes(): Promise<number> {
     return (await db.all(sql`SELECT 1 FROM mortise.gate_changes`)).length;
+  }
+
+  async function connections(): Promise<number> {
+    const all = sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database()`;
+    return (await db.all(all)).length;
   }
 
   /** @returns lets go of it */

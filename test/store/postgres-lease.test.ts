@@ -1,8 +1,8 @@
 // One engine for a database, whatever becomes of the process that runs it.
 //
 // Seen red: renewal left out; taking over without looking at the expiry; isHeld that only asks whether it was released;
-// a release that leaves the row; a lease far in the future taken for one that runs;
-// a renewal that does not look at the lifetime.
+// a release that leaves the row; a lease far in the future taken for one that runs; one clock alone; a renewal that does
+// not look at the lifetime.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { openPostgres } from '../../src/store/postgres/open.ts';
@@ -74,6 +74,18 @@ describe('the right to run the engine on PostgreSQL', () => {
     await first.release();
     expect(await store.engine.tryLock()).to.equal(undefined);
     await second.release();
+  });
+
+  it('has run out after the machine has slept, though no time has passed for the process', async () => {
+    const lock = (await store.engine.tryLock())!;
+    const { now } = Date;
+    Date.now = () => now() + 14_500;
+    try {
+      expect(lock.isHeld()).to.equal(false);
+      await lock.lost;
+    } finally {
+      Date.now = now;
+    }
   });
 
   it('has one holder of many that ask at once', async () => {

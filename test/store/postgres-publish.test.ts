@@ -2,7 +2,8 @@
 //
 // Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no
 // probe, no look at which database it is; keys that stay after a conflict; fan-out that does not lock subscriptions, that
-// owes what it has not taken from the outbox, and that believes whoever runs it what time it is.
+// owes what it has not taken from the outbox, and that believes whoever runs it what time it is; a group
+// that waits for a key as long as one by itself.
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -89,6 +90,25 @@ describe('publishing on PostgreSQL', () => {
     );
     expect(new Set(ids.flat()).size).to.equal(1);
     expect(await query('SELECT 1 FROM mortise.outbox')).to.have.length(1);
+  });
+
+  it('waits for the key that the product holds in a transaction of its own, and others do not', async () => {
+    const product = new pg.Client({ connectionString: url });
+    await product.connect();
+    try {
+      await product.query('BEGIN');
+      const [held] = await store.events.publishWithin(product, [keyed('held', 'a')]);
+      const same = [1, 2].map(() => store.events.publish([keyed('held', 'a')]));
+      const answers = Promise.allSettled([...same, store.events.publish([keyed('held', 'b')])]);
+      const others = Array.from({ length: 3 }, (_, i) => store.events.publish([keyed(`${i}`, '')]));
+      expect(new Set((await Promise.all(others)).flat()).size).to.equal(3);
+      await product.query('COMMIT');
+      const [one, two, other] = await answers;
+      for (const each of [one, two]) expect(each).to.have.deep.property('value', [held]);
+      expect(other).to.have.nested.property('reason.code', 'idempotency_conflict');
+    } finally {
+      await product.end();
+    }
   });
 
   it('and a change of subscriptions at once: who is told is who the numbers say', async function () {

@@ -1,17 +1,26 @@
 // Why a PostgreSQL database cannot be used, from the start or later: each with a stable code and what to do.
+//
+// Seen red: the connection that is opened with nobody who listens to its errors; a timeout that is no lost connection;
+// doors that repeat what the store says.
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import pg from 'pg';
 import sql from 'sql-template-tag';
 import type { MortiseError } from '../../src/core/errors.ts';
+import { createLogger } from '../../src/core/log.ts';
 import { createHost } from '../../src/index.ts';
 import { readMigrations } from '../../src/store/migrations.ts';
 import { Database } from '../../src/store/postgres/database.ts';
+import { LOCKS } from '../../src/store/postgres/locks.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import { checkServer } from '../../src/store/postgres/open-pool.ts';
 import { asStoreError } from '../../src/store/postgres/store-errors.ts';
+import { PUSH } from '../helpers/installed-addon.ts';
 import { asOwner, emptyDatabase, migratedDatabase, serverUrl } from '../helpers/postgres.ts';
 import { urlWith } from '../helpers/postgres-server.ts';
+import { silenceable } from '../helpers/silenceable.ts';
 import { SECRET_KEY, startHost } from '../helpers/start-host.ts';
 
 const migrations = readMigrations(new URL('../../src/store/postgres/migrations/', import.meta.url));
@@ -251,6 +260,44 @@ describe('PostgreSQL, while it is used,', () => {
     await db.run(change);
   });
 
+  it('loses the connection while it is opened: who asked is told, and the process goes on', async () => {
+    const empty = await emptyDatabase();
+    const holder = new pg.Client({ connectionString: empty });
+    await holder.connect();
+    await holder.query('SELECT pg_advisory_lock($1, 0)', [LOCKS.migrations]);
+    const opened = new Database(empty);
+    try {
+      const error = errorOf(opened.open());
+      const isWaiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'mortise' AND wait_event_type = 'Lock'`;
+      while ((await asOwner(isWaiting, [], empty)).length === 0) await sleep(10);
+      expect((await error).code).to.equal('database_unreachable');
+    } finally {
+      await holder.end();
+    }
+    await opened.run(change);
+    await opened.close();
+  });
+
+  it('says nothing any more: who waits is told, and the store can be closed', async () => {
+    const way = await silenceable(url);
+    const silent = new Database(way.url, undefined, { queryTimeoutMs: 300 });
+    await silent.run(change);
+    way.silence();
+    const statement = errorOf(silent.all(change));
+    expect(await statement).to.include({ code: 'store_unreachable', status: 503 });
+    await silent.close();
+    await way.close();
+  });
+
+  it('is not waited for without end, save while it is filled', async () => {
+    const { options } = await db.open();
+    expect(options).to.include({ query_timeout: 30_000, keepAliveInitialDelayMillis: 10_000 });
+    const filled = new Database(url, undefined, { isBeingFilled: true });
+    expect((await filled.open()).options.query_timeout).to.equal(undefined);
+    await filled.close();
+  });
+
   it('cannot be written to', async () => {
     const work = db.transaction(async (tx) => {
       await tx.run(sql`SET TRANSACTION READ ONLY`);
@@ -310,6 +357,40 @@ describe('a host on PostgreSQL', () => {
       expect(make).not.to.throw(/hidden/);
     });
   }
+
+  it('that cannot reach it says so at no door in more than general words, and in its log', async () => {
+    const logged: string[] = [];
+    const running = await startHost({
+      database: 'postgres://somebody:hidden@127.0.0.1:1/billing',
+      log: createLogger('info', { write: (line: string) => void logged.push(line) }),
+      paused: true,
+      product: (host, app) => app.use(host.guard('repository')),
+    });
+    const form = {
+      'content-type': 'application/x-www-form-urlencoded',
+      authorization: `Basic ${btoa('a:b')}`,
+    };
+    const token = { method: 'POST', headers: form, body: 'grant_type=client_credentials' };
+    const cookie = { headers: { cookie: 'mortise_session=a' } };
+    const answers = [
+      await running.request('POST', '/oauth2/token', token),
+      await running.request('GET', '/oauth2/authorize?client_id=a&response_type=code', cookie),
+      await running.request('GET', '/account/authorizations', cookie),
+      await running.request('GET', '/anything', { headers: { authorization: 'Bearer mta_a' } }),
+      await running.operator('GET', '/consumers'),
+      await running.operator('POST', '/events', { ...PUSH }),
+    ];
+    await running.stop();
+    for (const { status, text } of answers) {
+      expect(status).to.equal(503);
+      expect(text).not.to.match(/somebody|hidden|127\.0\.0\.1:1|billing|ECONN/);
+    }
+    expect(answers[0]!.json.error).to.equal('server_error');
+    expect(answers.at(-1)!.json.code).to.equal('store_unusable');
+    expect(logged.join(''))
+      .to.match(/127\.0\.0\.1:1/)
+      .and.not.match(/hidden/);
+  });
 
   it('that cannot reach it says so at the start', async () => {
     const database = urlWith(await serverUrl(), (url) => {

@@ -27,11 +27,12 @@ It may be stopped and run again: it goes on where it was. At the end all rows ar
 
 async function migrate(from: string, to: string, options: MigrateOptions): Promise<void> {
   const path = from.replace(/^sqlite:/, '');
-  if (path === '' || isPostgresUrl(from)) {
-    throw invalid(`"${hideSecret(from)}" is no SQLite file.`);
+  // Neither is repeated: where its password is, nobody can say of an address that is none.
+  if (path === '' || isPostgresUrl(from) || /^[a-z+]+:\/\//i.test(path)) {
+    throw invalid('What is copied from is no SQLite file.');
   }
   if (!isPostgresUrl(to) || !URL.canParse(to)) {
-    throw invalid(`"${hideSecret(to)}" is no address of a PostgreSQL database.`);
+    throw invalid('What is copied into is no address of a PostgreSQL database.');
   }
   const source = openCopySource(path);
   const target = openCopyTarget(to);
@@ -65,9 +66,4 @@ function invalid(message: string): MortiseError {
     message,
     hint: 'Write it like: mortise migrate sqlite:./mortise.db postgres://user:password@host:5432/database',
   });
-}
-
-/** Its password may be right though the rest is not. */
-function hideSecret(address: string): string {
-  return address.replace(/:[^:@/]*@/, ':…@');
 }

@@ -18,6 +18,7 @@ import { ConfirmPage } from '../pages/confirm-page.tsx';
 import type { ExchangeView } from '../pages/exchange.tsx';
 import { InstallationPage } from '../pages/installation-page.tsx';
 import { type InstallationItem, InstallationsPage } from '../pages/installations-page.tsx';
+import { asMortiseError } from '../problem.ts';
 import { INSTALLATIONS, operatorPages, type Post, seeOther, type Visit } from './visit.ts';
 
 const PAGE = 50;
@@ -96,7 +97,7 @@ async function rotate(post: Post): Promise<void> {
     await rotateSecret(id, parts);
   } catch (error) {
     if (!(error instanceof MortiseError) || error.code === 'installation_not_found') throw error;
-    return showOne(post, error);
+    return showOne(post, asMortiseError(error, parts.settings.log));
   }
   seeOther(ctx, `${INSTALLATIONS}/${id}?done=rotated`);
 }

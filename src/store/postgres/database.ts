@@ -1,11 +1,11 @@
 // One PostgreSQL database: a bounded pool, opened and migrated on first use, and transactions that are made again when
 // PostgreSQL asks for that. Nothing is left behind in a session, so a pooler in transaction mode may stand in between.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryResult } from 'pg';
 import { raw, type Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
 import type { StoreObserver } from '../store.ts';
-import { findGateChange, untilGatesHaveSeen } from './gate-changes.ts';
+import { FIND_GATE_CHANGE, untilGatesHaveSeen } from './gate-changes.ts';
 import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';
 import {
@@ -27,13 +27,17 @@ const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s'`;
 const BEGIN_RELAXED = BEGIN.replace('synchronous_commit = on', 'synchronous_commit = off');
+const HAS_FAILED = '25P02';
+/** In one round trip. */
+const FIND_AND_COMMIT = `${FIND_GATE_CHANGE}; COMMIT`;
 
 /**
  * When whoever wrote is answered. `committed`: at once, where nothing is lost if it is not on the disk after a power
  * loss, but done again: such a loss takes the last commits, and never one that others were built upon without them.
- * `durable`: when it is on the disk. `seen`: and nothing is sent any more that rests on what was there before.
+ * `durable`: when it is on the disk. `seen`: and nothing is sent any more that rests on what was there before; of an
+ * installation, on what was there before changes that others have made of it, either.
  */
-export type Until = 'committed' | 'durable' | 'seen';
+export type Until = 'committed' | 'durable' | 'seen' | { seen: string };
 
 /** In a statement that is a transaction by itself: it is durable, whatever the database is set to otherwise. */
 export const DURABLE = raw(`set_config('synchronous_commit', 'on', true)`);
@@ -83,7 +87,7 @@ export class Database implements Queries {
   async snapshot<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
     const pool = await this.open();
     try {
-      return await this.#once(pool, BEGIN_SNAPSHOT, work);
+      return (await this.#once(pool, { begin: BEGIN_SNAPSHOT, work, end: 'COMMIT' })).value;
     } catch (error) {
       throw asStoreError(error);
     }
@@ -98,13 +102,18 @@ export class Database implements Queries {
    * Runs `work` inside a transaction. It may run again, on a deadlock for example: all it changes is in the database.
    * @throws store_busy, store_full, store_unreachable, store_unusable
    */
-  async transaction<T>(work: (tx: Queries) => Promise<T>, until: Until = 'durable'): Promise<T> {
-    if (until !== 'seen') return this.#transact(work, until);
-    const { value, change } = await this.#transact(
-      async (tx) => ({ value: await work(tx), change: await findGateChange(tx) }),
-      'durable',
+  async transaction<T>(work: (tx: Queries) => Promise<T>, until: Until = 'seen'): Promise<T> {
+    const isUnseen = until === 'committed' || until === 'durable';
+    const begin = until === 'committed' ? BEGIN_RELAXED : BEGIN;
+    const end = isUnseen ? 'COMMIT' : FIND_AND_COMMIT;
+    const { value, xid } = await this.#repeatedly((pool) =>
+      this.#once(pool, { begin, work, end }, this.#observer),
     );
-    if (change !== undefined) await untilGatesHaveSeen(this, change);
+    if (isUnseen) return value;
+    const installationId = until === 'seen' ? undefined : until.seen;
+    if (xid !== undefined || installationId !== undefined) {
+      await untilGatesHaveSeen(this, { xid, installationId });
+    }
     return value;
   }
 
@@ -122,11 +131,6 @@ export class Database implements Queries {
     });
   }
 
-  #transact<T>(work: (tx: Queries) => Promise<T>, until: Until): Promise<T> {
-    const begin = until === 'committed' ? BEGIN_RELAXED : BEGIN;
-    return this.#repeatedly((pool) => this.#once(pool, begin, work, this.#observer));
-  }
-
   async #repeatedly<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
     const pool = await this.open();
     for (let attempt = 1; ; attempt++) {
@@ -141,19 +145,18 @@ export class Database implements Queries {
 
   async #once<T>(
     pool: Pool,
-    begin: string,
-    work: (tx: Queries) => Promise<T>,
+    { begin, work, end }: { begin: string; work: (tx: Queries) => Promise<T>; end: string },
     observer?: StoreObserver,
-  ): Promise<T> {
+  ): Promise<{ value: T; xid: string | undefined }> {
     const client = await pool.connect();
     let broken = false;
     try {
       await client.query(begin);
       const value = await work(queriesOn(client));
       const began = performance.now();
-      await commit(client);
+      const xid = await commit(client, end);
       observer?.committed(performance.now() - began, 1);
-      return value;
+      return { value, xid };
     } catch (error) {
       broken = hasLostConnection(error) || !(await isRolledBack(client));
       throw error;
@@ -170,10 +173,22 @@ export class Database implements Queries {
   }
 }
 
-/** COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error to PostgreSQL. */
-async function commit(client: PoolClient): Promise<void> {
-  const { command } = await client.query('COMMIT');
-  if (command !== 'COMMIT') throw new Error('A statement had failed, so nothing was committed.');
+/**
+ * COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error to PostgreSQL; any
+ * other statement is.
+ * @returns the transaction's id, if that was asked for and it has changed an epoch
+ */
+async function commit(client: PoolClient, end: string): Promise<string | undefined> {
+  const asked = client.query(end) as Promise<QueryResult | QueryResult[]>;
+  const results = await asked.catch((error) => {
+    if (error.code !== HAS_FAILED) throw error;
+    return [];
+  });
+  const [first, last = first] = [results].flat();
+  if (last?.command !== 'COMMIT') {
+    throw new Error('A statement had failed, so nothing was committed.');
+  }
+  return first!.rows[0]?.xid;
 }
 
 async function isRolledBack(client: PoolClient): Promise<boolean> {

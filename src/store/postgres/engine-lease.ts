@@ -1,8 +1,9 @@
 // Which process runs the engine. The right to it is a row that runs out by the database's clock and is renewed in time;
-// whoever holds it takes it for lost, by a clock of its own, before it has run out.
+// whoever holds it takes it for lost, by clocks of its own, before it has run out.
 import sql, { raw, type Sql } from 'sql-template-tag';
 import { newId } from '../../core/ids.ts';
 import type { EngineLock } from '../store.ts';
+import { elapsed, type Moment, now } from './clocks.ts';
 import type { Database } from './database.ts';
 import { lifetimeOf } from './lifetime.ts';
 
@@ -19,7 +20,7 @@ export async function tryLease(db: Database, leaseMs = LEASE_MS): Promise<Engine
   const taken = await db.get(sql`SELECT 1 FROM mortise.engine_lease l WHERE NOT ${isFree}`);
   if (taken) return undefined;
   const holder = newId();
-  const began = performance.now();
+  const began = now();
   const row = await db.transaction(async (tx) => {
     const lifetime = await lifetimeOf(tx);
     const taken = await tx.get<{
@@ -46,7 +47,7 @@ class Lease implements EngineLock {
   readonly #leaseMs: number;
   readonly #timer: NodeJS.Timeout;
   /** When the last renewal that succeeded began. */
-  #renewed: number;
+  #renewed: Moment;
   #isRenewing = false;
   #isOver = false;
   #lose!: () => void;
@@ -55,7 +56,7 @@ class Lease implements EngineLock {
     db: Database,
     { holder, fence, lifetime }: { holder: string; fence: number; lifetime: string },
     leaseMs: number,
-    began: number,
+    began: Moment,
   ) {
     this.#db = db;
     this.#isMine = sql`holder = ${holder} AND fence = ${fence}`;
@@ -69,7 +70,7 @@ class Lease implements EngineLock {
   }
 
   isHeld(): boolean {
-    return !this.#isOver && performance.now() - this.#renewed < this.#leaseMs - MARGIN_MS;
+    return !this.#isOver && elapsed(this.#renewed) < this.#leaseMs - MARGIN_MS;
   }
 
   async release(): Promise<void> {
@@ -84,7 +85,7 @@ class Lease implements EngineLock {
     if (!this.isHeld()) {
       this.#end();
       this.#lose();
-    } else if (performance.now() - this.#renewed > this.#leaseMs / 3) void this.#renew();
+    } else if (elapsed(this.#renewed) > this.#leaseMs / 3) void this.#renew();
   }
 
   /**
@@ -95,7 +96,7 @@ class Lease implements EngineLock {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     try {
-      const began = performance.now();
+      const began = now();
       const renewed = await this.#db.run(
         sql`UPDATE mortise.engine_lease SET expires_at = ${expiryOf(this.#leaseMs)} WHERE ${this.#isMine}
           AND EXISTS (SELECT 1 FROM mortise.lifetime WHERE id = ${this.#lifetime})`,

@@ -15,6 +15,8 @@ import { asStoreError } from './store-errors.ts';
 const GROUPS_WITHOUT_KEYS = 1;
 /** Who has a key may have to wait for whoever uses it too; others need not. */
 const GROUPS_WITH_KEYS = 3;
+/** Whoever else is in the group does not wait for long. */
+const IMPATIENTLY = sql`SET LOCAL lock_timeout = '500ms'`;
 /** In the product's transaction: what it commits must be on the disk, if its database is set to otherwise. */
 const DURABLE_THERE = raw(
   `CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`,
@@ -33,9 +35,12 @@ export function eventStore(
     return rows.map(({ id }) => id);
   }, GROUPS_WITHOUT_KEYS);
   const withKeys = new GroupedPublishes(
-    (events) =>
+    (events, _calls, isPatient) =>
       days.writing(timesOf(events), () =>
-        db.transaction(async (tx) => idsOf(events, await tx.all(publishing(events, DURABLE)))),
+        db.transaction(async (tx) => {
+          if (!isPatient) await tx.run(IMPATIENTLY);
+          return idsOf(events, await tx.all(publishing(events, DURABLE)));
+        }, 'durable'),
       ),
     GROUPS_WITH_KEYS,
   );

@@ -15,26 +15,33 @@ export const FRESH_MS = 250;
 const LONGEST_WAIT_MS = 300;
 const ASK_EVERY_MS = 10;
 
-/** The transaction's id if it has changed an epoch. */
-export async function findGateChange(tx: Queries): Promise<string | undefined> {
-  const row = await tx.get<{ xid: string }>(sql`SELECT xid::text FROM mortise.gate_changes
-    WHERE xid = pg_current_xact_id_if_assigned() LIMIT 1`);
-  return row?.xid;
+/** What gates have to see, and is committed. */
+export interface GateChanges {
+  /** The transaction's id if it has changed an epoch. */
+  xid: string | undefined;
+  /** Whatever others have changed of it, too. */
+  installationId: string | undefined;
 }
 
-/** @param change is committed. It is: so nothing here makes this fail. */
-export async function untilGatesHaveSeen(db: Queries, change: string): Promise<void> {
+/** The transaction's id, as `xid`, if it has changed an epoch. */
+export const FIND_GATE_CHANGE =
+  'SELECT xid::text FROM mortise.gate_changes WHERE xid = pg_current_xact_id_if_assigned() LIMIT 1';
+
+/** What was changed stands already: so nothing here makes this fail. */
+export async function untilGatesHaveSeen(db: Queries, changes: GateChanges): Promise<void> {
   const end = performance.now() + LONGEST_WAIT_MS;
   while (performance.now() < end) {
-    const asked = isUnseen(db, change).catch(() => true);
+    const asked = isUnseen(db, changes).catch(() => true);
     if (!(await Promise.race([asked, sleep(end - performance.now(), true)]))) return;
     await sleep(Math.min(ASK_EVERY_MS, Math.max(end - performance.now(), 0)));
   }
 }
 
-async function isUnseen(db: Queries, change: string): Promise<boolean> {
-  const unseen = await db.get(sql`SELECT 1 FROM mortise.gates
-    WHERE NOT pg_visible_in_snapshot(${change}::xid8, seen)
-      OR lifetime IS DISTINCT FROM (SELECT id FROM mortise.lifetime) LIMIT 1`);
+async function isUnseen(db: Queries, { xid, installationId }: GateChanges): Promise<boolean> {
+  const unseen = await db.get(sql`SELECT 1 FROM mortise.gates g
+    WHERE g.lifetime IS DISTINCT FROM (SELECT id FROM mortise.lifetime)
+      OR EXISTS (SELECT 1 FROM mortise.gate_changes c
+        WHERE (c.xid = ${xid ?? null}::xid8 OR c.installation_id = ${installationId ?? null})
+          AND NOT pg_visible_in_snapshot(c.xid, g.seen)) LIMIT 1`);
   return unseen !== undefined;
 }

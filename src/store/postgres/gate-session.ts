@@ -2,12 +2,16 @@
 // why that is enough).
 import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'sql-template-tag';
+import type { MortiseError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
+import { elapsed, NEVER, now } from './clocks.ts';
 import type { Database } from './database.ts';
 import { FRESH_MS } from './gate-changes.ts';
 import { GateSweep } from './gate-sweep.ts';
 import { lifetimeOf } from './lifetime.ts';
 
+/** What became of the server meanwhile nobody knows. */
+const LOST = /^(store_unreachable|database_.*)$/;
 const LOOK_EVERY_MS = 50;
 /** After a look that failed. */
 const RETRY_MS = 250;
@@ -16,12 +20,6 @@ const BEAT_EVERY_MS = 5_000;
 const LONGEST_WITHOUT_BEAT_MS = 10_000;
 /** Installations whose epoch is known. One that is not is looked at before the next send. */
 const MOST_KNOWN = 50_000;
-
-/** By both clocks: the one stands still while a machine sleeps, the other may be set. */
-interface Moment {
-  steady: number;
-  wall: number;
-}
 
 export class GateSession {
   readonly #db: Database;
@@ -102,9 +100,14 @@ export class GateSession {
   }
 
   #look(): Promise<void> {
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = undefined;
-    });
+    this.#looking ??= this.#lookOnce()
+      .catch((error) => {
+        if (LOST.test((error as MortiseError).code)) this.#forget();
+        throw error;
+      })
+      .finally(() => {
+        this.#looking = undefined;
+      });
     return this.#looking;
   }
 
@@ -146,14 +149,16 @@ export class GateSession {
     if (elapsed(this.#beatBegan) > LONGEST_WITHOUT_BEAT_MS) this.#forget();
     const lifetime = await this.#db.transaction(lifetimeOf);
     if (lifetime !== this.#lifetime) this.#forget();
-    const row = await this.#db.transaction((tx) =>
-      tx.get<{
-        seen: string;
-        beats: number;
-      }>(sql`INSERT INTO mortise.gates AS g (id, seen, lifetime)
+    const row = await this.#db.transaction(
+      (tx) =>
+        tx.get<{
+          seen: string;
+          beats: number;
+        }>(sql`INSERT INTO mortise.gates AS g (id, seen, lifetime)
         VALUES (${this.#id}, COALESCE(${this.#seen}::pg_snapshot, pg_current_snapshot()), ${lifetime})
         ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, lifetime = excluded.lifetime, beats = g.beats + 1
         RETURNING seen::text, beats`),
+      'durable',
     );
     this.#lifetime = lifetime;
     this.#seen = row!.seen;
@@ -162,7 +167,10 @@ export class GateSession {
     await this.#sweep.sweep(this.#db);
   }
 
-  /** Others may have taken this one for dead, and let go of what it has not seen: it begins anew. */
+  /**
+   * Others may have taken this one for dead, and let go of what it has not seen. Or another server, or the same after a
+   * crash, gives ids of transactions again that have been seen already: their changes would be missed. It begins anew.
+   */
   #forget(): void {
     this.#known.clear();
     this.#seen = undefined;
@@ -177,14 +185,4 @@ interface Look {
   lifetime: string | null;
   installationId: string | null;
   epoch: number | null;
-}
-
-const NEVER: Moment = { steady: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY };
-
-function now(): Moment {
-  return { steady: performance.now(), wall: Date.now() };
-}
-
-function elapsed({ steady, wall }: Moment): number {
-  return Math.max(performance.now() - steady, Date.now() - wall);
 }

@@ -1,6 +1,8 @@
 // Group commit: publishes that are asked for in one turn of the event loop, or while others are on their way, share one
-// statement and one transaction. One that is refused takes no other with it: they are made again then, each by itself.
+// statement and one transaction. One that is refused, or has to wait, takes no other with it: they are made again then,
+// each by itself.
 import type { EventRow } from '../rows.ts';
+import { hasWaitedForLock } from './store-errors.ts';
 
 interface Call {
   events: EventRow[];
@@ -13,18 +15,18 @@ const MOST_BYTES = 8 * 1024 * 1024;
 /** Said of the database, not of what was to be written; what was lost on the way may be there. */
 const OF_ALL = /^(store|database)_/;
 
+/** @param isPatient: it may wait for whoever holds a key in a transaction of their own. */
+type Write = (events: EventRow[], calls: number, isPatient: boolean) => Promise<string[]>;
+
 export class GroupedPublishes {
-  readonly #write: (events: EventRow[], calls: number) => Promise<string[]>;
+  readonly #write: Write;
   readonly #mostUnderWay: number;
   #waiting: Call[] = [];
   #underWay = 0;
   #isScheduled = false;
 
   /** @param write all or nothing of them; it returns their ids in their order. @param mostUnderWay groups at a time. */
-  constructor(
-    write: (events: EventRow[], calls: number) => Promise<string[]>,
-    mostUnderWay: number,
-  ) {
+  constructor(write: Write, mostUnderWay: number) {
     this.#write = write;
     this.#mostUnderWay = mostUnderWay;
   }
@@ -62,17 +64,35 @@ export class GroupedPublishes {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
-  async #publishGroup(calls: Call[]): Promise<void> {
+  async #publishGroup(calls: Call[], isPatient = calls.length === 1): Promise<void> {
+    const failed = await this.#try(calls, isPatient);
+    if (!failed) return;
+    const { error } = failed;
+    if (!isPatient && hasWaitedForLock(error)) return this.#publishApart(calls);
+    const isOfAll = OF_ALL.test(String((error as { code?: string }).code));
+    if (calls.length === 1 || isOfAll) for (const { reject } of calls) reject(error);
+    else for (const call of calls) await this.#publishGroup([call]);
+  }
+
+  /** Those that have to wait do so together, after the others. */
+  async #publishApart(calls: Call[]): Promise<void> {
+    const waiting: Call[] = [];
+    for (const call of calls) {
+      const failed = await this.#try([call], false);
+      if (failed && hasWaitedForLock(failed.error)) waiting.push(call);
+      else if (failed) call.reject(failed.error);
+    }
+    if (waiting.length > 0) await this.#publishGroup(waiting, true);
+  }
+
+  async #try(calls: Call[], isPatient: boolean): Promise<{ error: unknown } | undefined> {
     try {
-      const ids = await this.#write(
-        calls.flatMap(({ events }) => events),
-        calls.length,
-      );
-      for (const { events, resolve } of calls) resolve(ids.splice(0, events.length));
+      const events = calls.flatMap((call) => call.events);
+      const ids = await this.#write(events, calls.length, isPatient);
+      for (const call of calls) call.resolve(ids.splice(0, call.events.length));
+      return undefined;
     } catch (error) {
-      const isOfAll = OF_ALL.test(String((error as { code?: string }).code));
-      if (calls.length === 1 || isOfAll) for (const { reject } of calls) reject(error);
-      else for (const call of calls) await this.#publishGroup([call]);
+      return { error };
     }
   }
 }

@@ -79,7 +79,7 @@ export function handshakeOperations(
         });
         await insertHandshake(tx, proposal);
         return { id: proposal.id, grantId: proposal.grantId, installation };
-      }, 'seen'),
+      }),
 
     async acceptHandshake(id, { at, webhooks, subscriptions: wanted, call }) {
       const accepted = await db.transaction(async (tx) => {
@@ -100,7 +100,7 @@ export function handshakeOperations(
         await replaceResources(tx, installationId, resources, at, lastSeq);
         await oweCall(tx, call);
         return (await findInstallation(tx, installationId))!;
-      }, 'seen');
+      });
       if (!accepted) throw handshakeOver();
       return accepted;
     },
@@ -126,7 +126,7 @@ export function handshakeOperations(
             call_holder = NULL, call_held_until = NULL
           WHERE id = ${installationId}`);
         return (await findInstallation(tx, installationId))!;
-      }, 'seen');
+      });
       if (!accepted) throw rotationOver();
       return accepted;
     },
@@ -136,7 +136,7 @@ export function handshakeOperations(
         const handshake = await lockUnended(tx, id);
         if (handshake) await refuseRunning(tx, handshake, at);
         else await releaseHold(tx, id);
-      }, 'seen'),
+      }),
 
     async refuseForgottenHandshakes(now) {
       const forgotten = await db.all<{ id: string }>(sql`SELECT id FROM mortise.handshakes

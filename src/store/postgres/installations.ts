@@ -47,24 +47,28 @@ export function installationStore(db: Database): InstallationStore {
     findHandshakeGrant: (grantId) => findGrantOfHandshake(db, grantId),
     findWebhooks: (installationId) => findWebhooks(db, installationId),
     uninstall: (id, at, goodbye) =>
-      db.transaction(async (tx) => {
-        const before = await lockInstallation(tx, id);
-        if (!before || before.state === 'uninstalled') {
+      db.transaction(
+        async (tx) => {
+          const before = await lockInstallation(tx, id);
+          if (!before || before.state === 'uninstalled') {
+            await refuseAllOf(tx, id, at);
+            return false;
+          }
+          const wasInstalled = before.state !== 'pending';
           await refuseAllOf(tx, id, at);
-          return false;
-        }
-        const wasInstalled = before.state !== 'pending';
-        await refuseAllOf(tx, id, at);
-        await markUninstalled(tx, id, at, wasInstalled);
-        if (wasInstalled) {
-          await leaveState(tx, id, at);
-          await oweCall(tx, goodbye);
-        }
-        await tx.run(sql`UPDATE mortise.oauth_grants SET until = ${at}, ended_because = 'uninstalled'
+          await markUninstalled(tx, id, at, wasInstalled);
+          if (wasInstalled) {
+            await leaveState(tx, id, at);
+            await oweCall(tx, goodbye);
+          }
+          await tx.run(sql`UPDATE mortise.oauth_grants SET until = ${at}, ended_because = 'uninstalled'
           WHERE installation_id = ${id} AND until IS NULL`);
-        await endSubscriptions(tx, id, at);
-        return true;
-      }, 'seen'),
+          await endSubscriptions(tx, id, at);
+          return true;
+          // Who comes second changes nothing, and is told no earlier than who came first.
+        },
+        { seen: id },
+      ),
     setState: (id, state, { at, expectedEpoch, subscriptions: wanted, call }) =>
       db.transaction(async (tx) => {
         const installation = await change(tx, id, sql`state = ${state}`, at, expectedEpoch);
@@ -74,7 +78,7 @@ export function installationStore(db: Database): InstallationStore {
         await oweCall(tx, call);
         await replaceSubscriptions(tx, installation, wanted, at, await lockFanOut(tx));
         return installation;
-      }, 'seen'),
+      }),
     setGrant: (id, grant, { at, expectedEpoch, subscriptions: wanted, call }) =>
       db.transaction(async (tx) => {
         await lockInstallation(tx, id);
@@ -97,7 +101,7 @@ export function installationStore(db: Database): InstallationStore {
         await replaceSubscriptions(tx, installation, wanted, at, lastSeq);
         await replaceResources(tx, id, grant.resources, at, lastSeq);
         return installation;
-      }, 'seen'),
+      }),
     recover: (id, { at, expectedEpoch, subscriptions: wanted, ifPaused }) =>
       db.transaction(async (tx) => {
         const installation = await change(tx, id, undefined, at, expectedEpoch);
@@ -110,7 +114,7 @@ export function installationStore(db: Database): InstallationStore {
         );
         await replaceSubscriptions(tx, installation, wanted, at, await lockFanOut(tx));
         return { installation, webhooksOn };
-      }, 'seen'),
+      }),
     async takeRecovered() {
       const some = await db.get(sql`SELECT 1 FROM mortise.recoveries LIMIT 1`);
       if (some === undefined) return [];

@@ -1,9 +1,10 @@
 // Numbered plain SQL, forward only. The table mortise.migrations tells what has run; each file is one transaction.
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryConfig } from 'pg';
 import { type Migration, readMigrations } from '../migrations.ts';
 import { LOCKS } from './locks.ts';
 import { migrationFailure, newerDatabase } from './start-errors.ts';
 
+const MIGRATION_TIMEOUT_MS = 3_600_000;
 const FOLDER = new URL('./migrations/', import.meta.url);
 
 /**
@@ -29,10 +30,10 @@ export async function migrate(
 async function step(client: Pick<PoolClient, 'query'>, { number, sql }: Migration): Promise<void> {
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   try {
-    await client.query('SELECT pg_advisory_xact_lock($1, 0)', [LOCKS.migrations]);
+    await client.query(patiently(`SELECT pg_advisory_xact_lock(${LOCKS.migrations}, 0)`));
     if ((await versionOf(client)) < number) {
       if (number === 1) await client.query(FIRST);
-      await client.query(sql);
+      await client.query(patiently(sql));
       await client.query('INSERT INTO mortise.migrations (number) VALUES ($1)', [number]);
     }
     await client.query('COMMIT');
@@ -40,6 +41,11 @@ async function step(client: Pick<PoolClient, 'query'>, { number, sql }: Migratio
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** Tables may be large, and another replica may be at them: that takes longer than anything else is waited for. */
+function patiently(text: string): QueryConfig & { query_timeout: number } {
+  return { text, query_timeout: MIGRATION_TIMEOUT_MS };
 }
 
 /** The schema may be there: made by whoever may make schemas, for a user who may not. */

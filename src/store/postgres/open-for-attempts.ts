@@ -4,7 +4,8 @@ import { Database } from './database.ts';
 import { Gate } from './gate.ts';
 import { owedEventStore } from './owed-events.ts';
 
-const MOST_CONNECTIONS = 4;
+/** Payloads and recipients, for a moment each: a server gives a hundred to all there are. */
+const MOST_CONNECTIONS = 2;
 /** A gate that hears nothing tries another connection: nothing is sent meanwhile. */
 const GATE_POOL = { mostConnections: 1, queryTimeoutMs: 2_000 };
 

@@ -1,5 +1,6 @@
 // Why a database cannot be used from the start, each with what to do. No password is ever repeated.
 import { MortiseError } from '../../core/errors.ts';
+import { hasLostConnection } from './store-errors.ts';
 
 interface PgError {
   code?: string;
@@ -82,6 +83,7 @@ export function connectFailure(url: string, cause: unknown): MortiseError {
 /** @param cause of making or changing the tables */
 export function migrationFailure(url: string, cause: unknown): MortiseError {
   if (cause instanceof MortiseError) return cause;
+  if (hasLostConnection(cause)) return connectFailure(url, cause);
   const { code, message = '' } = cause as PgError;
   const { database, user } = partsOf(url);
   if (code === '42501') {

@@ -4,14 +4,15 @@ import { MortiseError } from '../../core/errors.ts';
 /** The transaction is gone, and made again may succeed: serialization failure, deadlock. */
 const REPEATED = new Set(['40001', '40P01']);
 /** Waited too long for a lock, or the server has no connection left. */
-const BUSY = new Set([...REPEATED, '55P03', '53300', '57014', '25P03']);
+const NO_LOCK = '55P03';
+const BUSY = new Set([...REPEATED, NO_LOCK, '53300', '57014', '25P03']);
 const FULL = '53100';
 /** Out of memory or another resource, I/O error, corrupted data, read-only, no permission, and tables that are not there. */
 const UNUSABLE = /^(53|58|XX|25006|42501|42P01|3F000)/;
 const BAD_TEXT = new Set(['22021', '22P05']);
 const LOST = /^(08|57P|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOST|ENETUNREACH|EAI_)/;
 const LOST_MESSAGE =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed)/;
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/;
 const WAITED = 'timeout exceeded when trying to connect';
 
 export function isWorthRepeating(error: unknown): boolean {
@@ -21,6 +22,10 @@ export function isWorthRepeating(error: unknown): boolean {
 /** A text with U+0000 in it: nothing that is stored equals it. */
 export function hasUnstorableText(error: unknown): boolean {
   return BAD_TEXT.has(codeOf(error));
+}
+
+export function hasWaitedForLock(error: unknown): boolean {
+  return codeOf(error instanceof MortiseError ? error.cause : error) === NO_LOCK;
 }
 
 export function hasLostConnection(error: unknown): boolean {
