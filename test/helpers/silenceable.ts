@@ -7,8 +7,6 @@ export interface Way {
   /** The database, over this way. */
   url: string;
   silence(): void;
-  /** Ends all connections, without a word of the protocol; new ones are let through. */
-  cut(): void;
   close(): Promise<void>;
 }
 
@@ -30,9 +28,6 @@ export async function silenceable(database: string): Promise<Way> {
     }
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const cut = () => {
-    for (const [near] of pairs) near.destroy();
-  };
   return {
     url: urlWith(database, (url) => {
       url.port = String((server.address() as AddressInfo).port);
@@ -44,9 +39,8 @@ export async function silenceable(database: string): Promise<Way> {
         for (const socket of [near, far]) socket.pause();
       }
     },
-    cut,
     async close() {
-      cut();
+      for (const [near] of pairs) near.destroy();
       server.close();
       await once(server, 'close');
     },

@@ -1,5 +1,5 @@
 // What whoever runs the engine does on the database beside deliveries.
-import sql from 'sql-template-tag';
+import sql, { raw } from 'sql-template-tag';
 import type { DroppedDay, EngineStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Days, type DayTable, endOf } from './days.ts';
@@ -7,10 +7,19 @@ import { tryLease } from './engine-lease.ts';
 import type { Queries } from './queries.ts';
 import { sweep } from './sweep.ts';
 
-interface OwedByOthers {
-  hasWork: boolean;
-  /** Changes when a call, a security event or a replay comes or goes. */
+/** How soon an add-on is told of what another process has done; what is published is looked for with every question. */
+const OWED_EVERY_MS = 250;
+/** Of what is owed the newest are looked at. */
+const MOST_LOOKED_AT = 100;
+const CALLS = newestOf('seq', `lifecycle_calls WHERE state = 'owed'`);
+const SECURITY_EVENTS = newestOf('seq', `security_events WHERE state = 'owed'`);
+const REPLAYS = newestOf('id', `replays WHERE state = 'running'`);
+
+interface Owed {
+  /** Changes when one of the newest calls, security events or replays comes or goes. */
   state: string;
+  /** Than was looked at. */
+  isMore: boolean;
 }
 
 export function engineStore(
@@ -19,18 +28,25 @@ export function engineStore(
   leaseMs?: number,
 ): EngineStore {
   let seen: string | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  /** By presence: of what others have committed, numbers say nothing about the order. */
+  async function isOwedOther(): Promise<boolean> {
+    if (performance.now() - lookedAt < OWED_EVERY_MS) return false;
+    lookedAt = performance.now();
+    const { state, isMore } =
+      (await db.get<Owed>(sql`SELECT concat(calls, events, replays) AS state,
+        GREATEST(cardinality(calls), cardinality(events), cardinality(replays)) > ${MOST_LOOKED_AT}::int AS "isMore"
+      FROM (SELECT ${CALLS} AS calls, ${SECURITY_EVENTS} AS events, ${REPLAYS} AS replays) owed`))!;
+    const hasChanged = state !== seen;
+    seen = state;
+    return hasChanged || isMore;
+  }
   return {
     tryLock: () => tryLease(db, leaseMs),
-    /** By presence: of what others have committed, numbers say nothing about the order. */
     async hasForeignChanges() {
-      const row = (await db.get<OwedByOthers>(sql`SELECT
-        EXISTS (SELECT 1 FROM mortise.outbox) OR EXISTS (SELECT 1 FROM mortise.recoveries) AS "hasWork",
-        concat((SELECT count(*) || ':' || max(seq) FROM mortise.lifecycle_calls WHERE state = 'owed'), ' ',
-          (SELECT count(*) || ':' || max(seq) FROM mortise.security_events WHERE state = 'owed'), ' ',
-          (SELECT string_agg(id, ' ' ORDER BY id) FROM mortise.replays WHERE state = 'running')) AS state`))!;
-      const hasChanged = row.state !== seen;
-      seen = row.state;
-      return row.hasWork || hasChanged;
+      const work = await db.get(sql`SELECT 1 WHERE EXISTS (SELECT 1 FROM mortise.outbox)
+        OR EXISTS (SELECT 1 FROM mortise.recoveries)`);
+      return (await isOwedOther()) || work !== undefined;
     },
     sweep: (now, loggedSince) => sweep(db, now, loggedSince),
     async turnDays(now, retention) {
@@ -51,4 +67,11 @@ export function engineStore(
 async function forgetEvents(tx: Queries, before: number): Promise<void> {
   await tx.run(sql`INSERT INTO mortise.settings AS s (name, value) VALUES ('events_forgotten_before', ${String(before)})
     ON CONFLICT (name) DO UPDATE SET value = GREATEST(s.value::bigint, excluded.value::bigint)::text`);
+}
+
+/** One more than is looked at tells that there are more. */
+function newestOf(column: string, what: string) {
+  return raw(
+    `ARRAY(SELECT ${column} FROM mortise.${what} ORDER BY ${column} DESC LIMIT ${MOST_LOOKED_AT + 1})`,
+  );
 }

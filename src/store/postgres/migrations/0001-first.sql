@@ -333,6 +333,7 @@ CREATE TABLE mortise.security_events (
 );
 CREATE INDEX security_events_owed ON mortise.security_events (client_id, due_at) WHERE state = 'owed';
 CREATE INDEX security_events_client ON mortise.security_events (client_id, seq);
+CREATE INDEX security_events_newest ON mortise.security_events (seq) WHERE state = 'owed';
 
 CREATE TABLE mortise.security_event_attempts (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -377,6 +378,7 @@ CREATE TABLE mortise.lifecycle_calls (
   created_at bigint NOT NULL
 );
 CREATE INDEX lifecycle_calls_owed ON mortise.lifecycle_calls (installation_id, seq) WHERE state = 'owed';
+CREATE INDEX lifecycle_calls_newest ON mortise.lifecycle_calls (seq) WHERE state = 'owed';
 
 CREATE TABLE mortise.lifecycle_exchanges (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
