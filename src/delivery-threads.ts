@@ -9,7 +9,7 @@ export interface DeliveryThreadData
 }
 
 /** Requests and answers live for milliseconds: with more room for the young, fewer are copied before they die. */
-const YOUNG_MB = 64;
+const YOUNG_MB = 32;
 
 export function openDeliveryThread(settings: HostSettings): Worker {
   const { database, secretKey, previousSecretKeys, policy, platform } = settings;
