@@ -145,7 +145,6 @@ function openAttempts(
     box,
     outbound,
     clock,
-    onOrigin: () => {},
     onUndeclared,
   });
 }

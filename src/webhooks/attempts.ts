@@ -49,7 +49,7 @@ export interface LocalAttemptsParts {
   outbound: Outbound;
   clock: Clock;
   /** Hears where an installation is, whenever that was looked at. */
-  onOrigin: (installationId: string, origin: string) => void;
+  onOrigin?: (installationId: string, origin: string) => void;
   /** Fields the payload schema does not name. */
   onUndeclared: (eventType: string, pointers: string[]) => void;
 }
@@ -61,7 +61,7 @@ export class LocalAttempts implements Attempts {
   constructor(parts: LocalAttemptsParts) {
     const onOrigin = (installationId: string, origin: string) => {
       this.origins.note(installationId, origin);
-      parts.onOrigin(installationId, origin);
+      parts.onOrigin?.(installationId, origin);
     };
     this.#parts = {
       ...parts,

@@ -1,9 +1,9 @@
 // OAuth 2 clients.
 import sql from 'sql-template-tag';
+import { readList } from '../lists.ts';
 import type { ClientRow } from '../rows.ts';
 import type { ClientStore } from '../store.ts';
 import type { Database } from './database.ts';
-import { readList } from './grants.ts';
 
 interface RawClient {
   id: string;

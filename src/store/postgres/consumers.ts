@@ -1,9 +1,10 @@
 // Consumers registered by hand, each with the grant under which it acts for its owner.
 import sql, { raw } from 'sql-template-tag';
+import { readList, writeList } from '../lists.ts';
 import type { Consumer } from '../oauth-rows.ts';
 import type { ConsumerStore } from '../store.ts';
 import type { Database } from './database.ts';
-import { findOwnGrant, insertGrant, readList, succeedGrant, writeList } from './grants.ts';
+import { findOwnGrant, insertGrant, succeedGrant } from './grants.ts';
 import type { Queries } from './queries.ts';
 
 type RawConsumer = Omit<Consumer, 'redirectUris' | 'scopes'> & {

@@ -13,6 +13,7 @@ import type {
   Page,
 } from '../rows.ts';
 import type { DeliveryStore } from '../store.ts';
+import { readWithheld } from '../withheld.ts';
 import type { Database } from './database.ts';
 import { type EndsBetween, endsNewestFirst, whereEndsStop } from './ended-deliveries.ts';
 import type { Queries } from './queries.ts';
@@ -160,10 +161,6 @@ function read<T extends { withheld: string | null }>(
   row: T,
 ): Omit<T, 'withheld'> & Pick<AttemptRecord, 'withheld'> {
   return { ...row, withheld: readWithheld(row.withheld) };
-}
-
-export function readWithheld(json: string | null): AttemptRecord['withheld'] {
-  return json === null ? [] : JSON.parse(json);
 }
 
 /** Below everything, and above everything, that is an id. */

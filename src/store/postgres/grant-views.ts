@@ -1,5 +1,6 @@
 // Grants as their givers and operators see them, and ending them.
 import sql, { raw, type Sql } from 'sql-template-tag';
+import { readList } from '../lists.ts';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
 import type { GrantView } from '../oauth-rows.ts';
 import type { GrantStore } from '../store.ts';
@@ -12,7 +13,6 @@ import {
   insertGrant,
   isDeactivated,
   lockGrant,
-  readList,
   succeedGrant,
 } from './grants.ts';
 import { lockUser } from './locks.ts';

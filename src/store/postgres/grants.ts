@@ -1,5 +1,6 @@
 // Grants: a log of what was allowed, each row in force from since to until.
 import sql, { raw, type Sql } from 'sql-template-tag';
+import { readList, writeList } from '../lists.ts';
 import type { Granted, UserGrant } from '../oauth-rows.ts';
 import type { GrantRow } from '../rows.ts';
 import { lockUser } from './locks.ts';
@@ -16,14 +17,6 @@ export const GRANT_COLUMNS = raw(`id, client_id AS "clientId", installation_id A
 
 export function readGrant(row: RawGrant): GrantRow {
   return { ...row, scopes: JSON.parse(row.scopes), resources: readList(row.resources) };
-}
-
-export function readList(json: string | null): string[] | null {
-  return json === null ? null : JSON.parse(json);
-}
-
-export function writeList(list: string[] | null): string | null {
-  return list === null ? null : JSON.stringify(list);
 }
 
 async function findWhere(db: Queries, condition: Sql): Promise<GrantRow | undefined> {

@@ -1,6 +1,7 @@
 // OAuth 1.0a: request tokens, each answered and exchanged once, with its row locked; access tokens under a grant; nonces.
 import sql from 'sql-template-tag';
-import type { Exchanged, FoundRequestToken, Oauth1Consumer, Oauth1Token } from '../oauth1-rows.ts';
+import { type ConsumerRow, readConsumer } from '../oauth1-consumer.ts';
+import type { Exchanged, FoundRequestToken, Oauth1Token } from '../oauth1-rows.ts';
 import type { Oauth1Store } from '../store.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
@@ -11,20 +12,9 @@ import {
   lockClient,
   type RawGrant,
   readGrant,
-  readList,
 } from './grants.ts';
 import { lockUser } from './locks.ts';
 import type { Queries } from './queries.ts';
-
-interface RawConsumer {
-  id: string;
-  name: string;
-  scopes: string | null;
-  redirectUris: string;
-  secret: string;
-  previousSecret: string | null;
-  previousUntil: number | null;
-}
 
 interface RequestTokenToExchange {
   verifierHash: Buffer | null;
@@ -36,7 +26,7 @@ export function oauth1Store(db: Database): Oauth1Store {
   return {
     async findConsumer(id) {
       const row =
-        await db.get<RawConsumer>(sql`SELECT id, name, scopes, redirect_uris AS "redirectUris", oauth1_secret AS secret,
+        await db.get<ConsumerRow>(sql`SELECT id, name, scopes, redirect_uris AS "redirectUris", oauth1_secret AS secret,
           previous_oauth1_secret AS "previousSecret", previous_secret_until AS "previousUntil"
         FROM mortise.oauth_clients
         WHERE id = ${id} AND kind = 'consumer' AND enabled AND deleted_at IS NULL AND oauth1_secret IS NOT NULL`);
@@ -123,19 +113,4 @@ export function oauth1Store(db: Database): Oauth1Store {
 async function use(tx: Queries, tokenHash: Buffer, at: number): Promise<void> {
   await tx.run(sql`UPDATE mortise.oauth1_request_tokens SET used_at = ${at}
     WHERE token_hash = ${tokenHash} AND used_at IS NULL`);
-}
-
-function readConsumer(row: RawConsumer): Oauth1Consumer {
-  const { id, name, secret, previousSecret, previousUntil } = row;
-  return {
-    id,
-    name,
-    scopes: readList(row.scopes),
-    redirectUris: JSON.parse(row.redirectUris),
-    secret,
-    previous:
-      previousSecret === null || previousUntil === null
-        ? null
-        : { secret: previousSecret, until: previousUntil },
-  };
 }

@@ -2,9 +2,9 @@
 // the webhooks that are subscribed now.
 import sql, { empty } from 'sql-template-tag';
 import { derivedIdAt } from '../../core/ids.ts';
+import type { Candidate, Cursor, Scanned } from '../replay-candidates.ts';
 import type { ReplaySelection } from '../replay-rows.ts';
 import type { Queries } from './queries.ts';
-import type { Candidate, Cursor, Scanned } from './replay-candidates.ts';
 
 type Pair = Omit<Candidate, 'id' | 'outcome'>;
 

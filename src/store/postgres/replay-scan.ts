@@ -3,11 +3,11 @@
 // rows, whatever it finds.
 import sql, { raw } from 'sql-template-tag';
 import { derivedIdsAt } from '../../core/ids.ts';
+import type { Candidate, Cursor, Scanned } from '../replay-candidates.ts';
 import type { EndedState, ReplaySelection } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import { type EndsBetween, endsOldestFirst, whereEndsStop } from './ended-deliveries.ts';
 import type { Queries } from './queries.ts';
-import type { Candidate, Cursor, Scanned } from './replay-candidates.ts';
 import { scanNeverOwed } from './replay-never-owed.ts';
 
 /** The last end of a delivery, and what is known of it now. */

@@ -2,13 +2,13 @@
 // between, it goes on where it stopped, and nothing is owed twice.
 import sql, { raw } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
+import type { Candidate } from '../replay-candidates.ts';
 import type { ReplayRow } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import { lockReplays } from './locks.ts';
 import type { Queries } from './queries.ts';
-import type { Candidate } from './replay-candidates.ts';
 import { scanReplay } from './replay-scan.ts';
 
 const COLUMNS = raw(`id, state, delivery_id AS "deliveryId", installation_id AS "installationId",

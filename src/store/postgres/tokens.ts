@@ -1,11 +1,11 @@
 // Access tokens: hashes only. A check is one statement over the grant, so that ending a grant ends its tokens: whatever
 // replica has ended it, and without anything being remembered here.
 import sql from 'sql-template-tag';
+import { readList, writeList } from '../lists.ts';
 import type { AccessTokenRow, CallingInstallation, TokenCheck } from '../rows.ts';
 import type { TokenStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
-import { readList, writeList } from './grants.ts';
 import type { Queries } from './queries.ts';
 
 interface RawCheck {

@@ -1,24 +1,9 @@
 // What has become of an event's deliveries to some installations, as far as it explains who was told.
 import sql from 'sql-template-tag';
 import { derivedIdAt } from '../../core/ids.ts';
-import type { ExplainedEvent, LastAttempt, ToldDelivery } from '../explanation-rows.ts';
-import type { AttemptRecord } from '../rows.ts';
-import { readWithheld } from './delivery-views.ts';
+import type { ExplainedEvent, ToldDelivery } from '../explanation-rows.ts';
+import { type LoggedRow, type OwedRow, toldDelivery } from '../told-delivery.ts';
 import type { Queries } from './queries.ts';
-
-interface Owed {
-  id: string;
-  attempts: number;
-  dueAt: number;
-  expiresAt: number;
-  behind: string | null;
-}
-
-type Logged = LastAttempt & {
-  id: string;
-  outcome: AttemptRecord['outcome'];
-  withheld: string | null;
-};
 
 /** By installation, each with those of its webhooks that were told or are going to be. To be asked in a snapshot. */
 export async function toldDeliveries(
@@ -37,7 +22,7 @@ export async function toldDeliveries(
   }));
   const ids = made.map(({ id }) => id);
   const owed = byId(
-    await tx.all<Owed>(sql`SELECT d.id, d.attempts, d.due_at AS "dueAt", d.expires_at AS "expiresAt",
+    await tx.all<OwedRow>(sql`SELECT d.id, d.attempts, d.due_at AS "dueAt", d.expires_at AS "expiresAt",
         (SELECT e.event_id FROM mortise.deliveries e
          WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key AND e.event_seq < d.event_seq
          ORDER BY e.event_seq LIMIT 1) AS behind
@@ -47,7 +32,7 @@ export async function toldDeliveries(
   const ended = byId(await lastEnds(tx, ids));
   const found = new Map<string, ToldDelivery[]>();
   for (const { id, webhookId, installationId } of made) {
-    const told = toDelivery(id, webhookId, owed.get(id), last.get(id), ended.get(id));
+    const told = toldDelivery(id, webhookId, owed.get(id), last.get(id), ended.get(id));
     if (told) found.set(installationId, [...(found.get(installationId) ?? []), told]);
   }
   return found;
@@ -56,46 +41,17 @@ export async function toldDeliveries(
 const LOGGED = sql`DISTINCT ON (a.delivery_id) a.delivery_id AS id, a.number, a.at, a.outcome, a.status, a.reason,
   a.message, a.withheld FROM mortise.attempts a`;
 
-function lastAttempts(tx: Queries, ids: string[]): Promise<Logged[]> {
+function lastAttempts(tx: Queries, ids: string[]): Promise<LoggedRow[]> {
   return tx.all(
     sql`SELECT ${LOGGED} WHERE a.delivery_id = ANY(${ids}) ORDER BY a.delivery_id, a.seq DESC`,
   );
 }
 
-function lastEnds(tx: Queries, ids: string[]): Promise<Logged[]> {
+function lastEnds(tx: Queries, ids: string[]): Promise<LoggedRow[]> {
   return tx.all(
     sql`SELECT ${LOGGED} WHERE a.delivery_id = ANY(${ids}) AND a.outcome <> 'retry'
       ORDER BY a.delivery_id, a.seq DESC`,
   );
-}
-
-/** undefined if it was never owed, or its log is past retention. */
-function toDelivery(
-  id: string,
-  webhookId: string,
-  open: Owed | undefined,
-  last: Logged | undefined,
-  ended: Logged | undefined,
-): ToldDelivery | undefined {
-  if (!open && !ended) return undefined;
-  const shown = open ? last : ended;
-  const common = {
-    id,
-    webhookId,
-    last: shown ? readLast(shown) : null,
-    withheld: shown ? readWithheld(shown.withheld) : [],
-  };
-  if (open) {
-    const { attempts, dueAt, expiresAt, behind } = open;
-    const state = attempts === 0 ? 'pending' : 'retrying';
-    return { ...common, state, attempts, dueAt, expiresAt, behind };
-  }
-  const state = ended!.outcome as Exclude<Logged['outcome'], 'retry'>;
-  return { ...common, state, attempts: ended!.number, dueAt: null, expiresAt: null, behind: null };
-}
-
-function readLast({ number, at, status, reason, message }: Logged): LastAttempt {
-  return { number, at, status, reason, message };
 }
 
 function byId<T extends { id: string }>(rows: T[]): Map<string, T> {

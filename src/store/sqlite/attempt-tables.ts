@@ -2,6 +2,8 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { EndedState } from '../replay-rows.ts';
 import type { AttemptRecord, Delivery, LoggedAttempt } from '../rows.ts';
+import type { LoggedRow } from '../told-delivery.ts';
+import { readWithheld } from '../withheld.ts';
 import { DayTables } from './day-tables.ts';
 
 export type AttemptTables = DayTables<AttemptStatements>;
@@ -34,18 +36,6 @@ function create(table: string): string {
   );
   CREATE INDEX IF NOT EXISTS ${table}_delivery ON ${table} (delivery_id);
   CREATE INDEX IF NOT EXISTS ${table}_ended ON ${table} (installation_id, delivery_id) WHERE outcome <> 'retry'`;
-}
-
-/** Of one delivery: its last attempt, and the last that ended it. */
-export interface RawLastAttempt {
-  id: string;
-  number: number;
-  at: number;
-  outcome: AttemptRecord['outcome'];
-  status: number | null;
-  reason: string | null;
-  message: string | null;
-  withheld: string | null;
 }
 
 interface RawAttempt extends Omit<LoggedAttempt, 'withheld'> {
@@ -96,7 +86,7 @@ interface AttemptStatements {
   /** The reason of the last attempt. */
   lastReason: Statement<[string], string | null>;
   /** Of each id of a JSON list: the last attempt, and the one that ended it last. */
-  lastOf: Statement<[string], RawLastAttempt>;
+  lastOf: Statement<[string], LoggedRow>;
   /** The last end of each delivery of this table, in the order of their ids. */
   ends: Statement<EndsFilter, EndedDelivery>;
   endsOfAll: Statement<EndsFilter, EndedDelivery>;
@@ -155,7 +145,7 @@ function prepare(db: Database, table: string): AttemptStatements {
         `SELECT reason FROM ${table} WHERE delivery_id = ? ORDER BY seq DESC LIMIT 1`,
       )
       .pluck(),
-    lastOf: db.prepare<[string], RawLastAttempt>(
+    lastOf: db.prepare<[string], LoggedRow>(
       `SELECT a.delivery_id AS id, a.number, a.at, a.outcome, a.status, a.reason, a.message, a.withheld
        FROM json_each(?) j JOIN ${table} a ON a.delivery_id = j.value
        WHERE a.seq IN (
@@ -180,10 +170,6 @@ export function readAttempt(raw: RawAttempt): LoggedAttempt {
 
 export function readDelivery(raw: RawDelivery): Delivery {
   return { ...raw, withheld: readWithheld(raw.withheld) };
-}
-
-export function readWithheld(json: string | null): AttemptRecord['withheld'] {
-  return json === null ? [] : JSON.parse(json);
 }
 
 export function insertAttempt(tables: AttemptTables, record: AttemptRecord): void {

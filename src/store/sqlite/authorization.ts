@@ -8,9 +8,10 @@ import {
   type StoredCode,
   type StoredRefreshToken,
 } from '../authorization-rules.ts';
+import { writeList } from '../lists.ts';
 import type { NewTokens, Redeemed, Rotated } from '../oauth-rows.ts';
 import type { AuthorizationStore } from '../store.ts';
-import { grantStatements, writeList } from './grants.ts';
+import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
 
 export function authorizationStore(db: Database, writer: Writer): AuthorizationStore {

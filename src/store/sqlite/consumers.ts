@@ -1,8 +1,9 @@
 // Consumers registered by hand, each with the grant under which it acts for its owner.
 import type { Database } from 'better-sqlite3';
+import { readList, writeList } from '../lists.ts';
 import type { Consumer } from '../oauth-rows.ts';
 import type { ConsumerStore } from '../store.ts';
-import { grantStatements, readList, writeList } from './grants.ts';
+import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
 
 interface RawConsumer {

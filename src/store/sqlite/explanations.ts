@@ -11,7 +11,8 @@ import type {
 } from '../explanation-rows.ts';
 import type { InstallationRow, LaneState, WebhookRow } from '../rows.ts';
 import type { ExplanationStore } from '../store.ts';
-import { type AttemptTables, type RawLastAttempt, readWithheld } from './attempt-tables.ts';
+import { type LoggedRow, type OwedRow, toldDelivery } from '../told-delivery.ts';
+import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
 import { SUBSCRIBED_THEN } from './fan-out.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';
@@ -21,14 +22,6 @@ import { LANE_STATE_COLUMNS } from './lane-states.ts';
 const ids = (column: string) => `${column} IN (SELECT value FROM json_each(?))`;
 /** Above everything that is an id. */
 const LAST = '~';
-
-interface Owed {
-  id: string;
-  attempts: number;
-  dueAt: number;
-  expiresAt: number;
-  behind: string | null;
-}
 
 type Of<T> = T & { installationId: string };
 
@@ -72,7 +65,7 @@ export function explanationStore(
   const webhookIds = db.prepare<[string, string], Of<{ id: string }>>(
     `SELECT id, installation_id AS installationId FROM webhooks WHERE ${ids('installation_id')} AND event IN (?, '*')`,
   );
-  const owed = db.prepare<[string], Owed>(
+  const owed = db.prepare<[string], OwedRow>(
     `SELECT d.id, d.attempts, d.due_at AS dueAt, d.expires_at AS expiresAt,
        (SELECT e.event_id FROM deliveries e
         WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key AND e.event_seq < d.event_seq
@@ -119,8 +112,8 @@ export function explanationStore(
     }));
     const madeIds = JSON.stringify(made.map(({ id }) => id));
     const open = new Map(owed.all(madeIds).map((row) => [row.id, row]));
-    const last = new Map<string, RawLastAttempt>();
-    const ended = new Map<string, RawLastAttempt>();
+    const last = new Map<string, LoggedRow>();
+    const ended = new Map<string, LoggedRow>();
     for (const table of attempts.newestFirstSince(event.createdAt)) {
       for (const row of table.lastOf.all(madeIds)) {
         if (!last.has(row.id)) last.set(row.id, row);
@@ -129,7 +122,7 @@ export function explanationStore(
     }
     const found = new Map<string, ToldDelivery[]>();
     for (const { id, webhookId, installationId } of made) {
-      const told = toDelivery(id, webhookId, open.get(id), last.get(id), ended.get(id));
+      const told = toldDelivery(id, webhookId, open.get(id), last.get(id), ended.get(id));
       if (told) push(found, installationId, told);
     }
     return found;
@@ -186,35 +179,6 @@ export function explanationStore(
       return facts(event, installationIds);
     },
   };
-}
-
-/** undefined if it was never owed, or its log is past retention. */
-function toDelivery(
-  id: string,
-  webhookId: string,
-  open: Owed | undefined,
-  last: RawLastAttempt | undefined,
-  ended: RawLastAttempt | undefined,
-): ToldDelivery | undefined {
-  if (!open && !ended) return undefined;
-  const shown = open ? last : ended;
-  const common = {
-    id,
-    webhookId,
-    last: shown ? readLast(shown) : null,
-    withheld: shown ? readWithheld(shown.withheld) : [],
-  };
-  if (open) {
-    const { attempts, dueAt, expiresAt, behind } = open;
-    const state = attempts === 0 ? 'pending' : 'retrying';
-    return { ...common, state, attempts, dueAt, expiresAt, behind };
-  }
-  const state = ended!.outcome as Exclude<RawLastAttempt['outcome'], 'retry'>;
-  return { ...common, state, attempts: ended!.number, dueAt: null, expiresAt: null, behind: null };
-}
-
-function readLast({ number, at, status, reason, message }: RawLastAttempt): ToldDelivery['last'] {
-  return { number, at, status, reason, message };
 }
 
 function grouped<T extends { installationId: string | null }>(rows: T[]): Map<string, T[]> {

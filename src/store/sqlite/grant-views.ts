@@ -1,9 +1,10 @@
 // Grants as their givers and operators see them, and ending them.
 import type { Database } from 'better-sqlite3';
+import { readList } from '../lists.ts';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
 import type { GrantView } from '../oauth-rows.ts';
 import type { GrantStore } from '../store.ts';
-import { grantStatements, readList } from './grants.ts';
+import { grantStatements } from './grants.ts';
 import { oweSecurityEvents } from './security-events.ts';
 import type { Writer } from './writer.ts';
 

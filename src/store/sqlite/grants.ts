@@ -1,5 +1,7 @@
 // Grants: a log of what was allowed, each row in force from since to until.
+
 import type { Database } from 'better-sqlite3';
+import { readList, writeList } from '../lists.ts';
 import type { Granted, UserGrant } from '../oauth-rows.ts';
 import type { GrantRow } from '../rows.ts';
 import { oweSecurityEvents } from './security-events.ts';
@@ -14,14 +16,6 @@ export const GRANT_COLUMNS = `id, client_id AS clientId, installation_id AS inst
 
 export function readGrant(raw: RawGrant): GrantRow {
   return { ...raw, scopes: JSON.parse(raw.scopes), resources: readList(raw.resources) };
-}
-
-export function readList(json: string | null): string[] | null {
-  return json === null ? null : JSON.parse(json);
-}
-
-export function writeList(list: string[] | null): string | null {
-  return list === null ? null : JSON.stringify(list);
 }
 
 /** The statements that several operations on grants share. */

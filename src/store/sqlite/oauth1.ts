@@ -1,25 +1,10 @@
 // OAuth 1.0a: request tokens, each used once by a conditional UPDATE, access tokens under a grant, nonces.
 import type { Database } from 'better-sqlite3';
-import type {
-  Exchanged,
-  NonceUse,
-  Oauth1Consumer,
-  Oauth1Token,
-  RequestTokenRow,
-} from '../oauth1-rows.ts';
+import { type ConsumerRow, readConsumer } from '../oauth1-consumer.ts';
+import type { Exchanged, NonceUse, Oauth1Token, RequestTokenRow } from '../oauth1-rows.ts';
 import type { Oauth1Store } from '../store.ts';
-import { grantStatements, readList } from './grants.ts';
+import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
-
-interface RawConsumer {
-  id: string;
-  name: string;
-  scopes: string | null;
-  redirectUris: string;
-  secret: string;
-  previousSecret: string | null;
-  previousUntil: number | null;
-}
 
 interface RawRequestToken {
   clientId: string;
@@ -30,7 +15,7 @@ interface RawRequestToken {
 
 export function oauth1Store(db: Database, writer: Writer): Oauth1Store {
   const grants = grantStatements(db);
-  const findConsumer = db.prepare<[string], RawConsumer>(
+  const findConsumer = db.prepare<[string], ConsumerRow>(
     `SELECT id, name, scopes, redirect_uris AS redirectUris, oauth1_secret AS secret,
        previous_oauth1_secret AS previousSecret, previous_secret_until AS previousUntil
      FROM oauth_clients
@@ -143,20 +128,5 @@ export function oauth1Store(db: Database, writer: Writer): Oauth1Store {
         sweepNonces.run(oldestTimestamp);
         return insertNonce.run(use).changes === 1;
       }),
-  };
-}
-
-function readConsumer(raw: RawConsumer): Oauth1Consumer {
-  const { id, name, secret, previousSecret, previousUntil } = raw;
-  return {
-    id,
-    name,
-    scopes: readList(raw.scopes),
-    redirectUris: JSON.parse(raw.redirectUris),
-    secret,
-    previous:
-      previousSecret === null || previousUntil === null
-        ? null
-        : { secret: previousSecret, until: previousUntil },
   };
 }

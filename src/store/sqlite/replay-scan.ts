@@ -3,37 +3,11 @@
 // rows, whatever it finds.
 import type { Database } from 'better-sqlite3';
 import { derivedIdAt, derivedIdsAt } from '../../core/ids.ts';
-import type { EndedState, ReplaySelection } from '../replay-rows.ts';
+import type { Candidate, Cursor, Scanned } from '../replay-candidates.ts';
+import type { ReplaySelection } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import type { AttemptTables, EndedDelivery } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
-
-/** What is sent again. */
-export interface Candidate {
-  /** Under which it was owed; of what never was, under which it would have been. */
-  id: string;
-  installationId: string;
-  webhookId: string;
-  eventId: string;
-  eventType: string;
-  eventAt: number;
-  eventSeq: number;
-  orderingKey: string | null;
-  outcome: EndedState | null;
-}
-
-export interface Scanned {
-  take: Candidate[];
-  owed: number;
-  expired: number;
-  /** null: that was the last page. */
-  cursor: string | null;
-}
-
-/** Where a page begins: after a delivery of the log, or after a webhook's part of an event of a day. */
-type Cursor =
-  | ['log', string]
-  | ['events', day: string, seq: number, installationId: string, webhookId: string];
 
 const LOOKED_AT_PER_PAGE = 500;
 

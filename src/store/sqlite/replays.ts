@@ -2,12 +2,13 @@
 // between, it goes on where it stopped, and nothing is owed twice.
 import type { Database } from 'better-sqlite3';
 import { bucketOf } from '../../core/ids.ts';
+import type { Candidate } from '../replay-candidates.ts';
 import type { NewReplay, ReplayRow } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
-import { type Candidate, replayScan } from './replay-scan.ts';
+import { replayScan } from './replay-scan.ts';
 import type { Writer } from './writer.ts';
 
 const COLUMNS = `id, state, delivery_id AS deliveryId, installation_id AS installationId, event_type AS eventType,

@@ -1,5 +1,5 @@
 // What a replay takes, and how far it has looked.
-import type { EndedState } from '../replay-rows.ts';
+import type { EndedState } from './replay-rows.ts';
 
 /** What is sent again. */
 export interface Candidate {
