@@ -1,6 +1,6 @@
 // What a thread that makes attempts reads: the file that the host has open, over connections that cannot write.
 import Database from 'better-sqlite3';
-import type { AttemptStore } from '../store.ts';
+import type { AttemptStore, GateStore } from '../store.ts';
 import { eventTables } from './event-tables.ts';
 import { gateStore } from './gate.ts';
 import { owedEventStore } from './owed-events.ts';
@@ -10,16 +10,23 @@ const BUSY_TIMEOUT_MS = 2_000;
 
 /** @param path of a file that is open already. */
 export function openSqliteForAttempts(path: string): AttemptStore {
-  // One each: what the gate sees is of a moment ago, and an event of that moment would not be there yet.
-  const [events, gate] = [open(path), open(path)];
+  // Not the gate's connection: what that sees is of a moment ago, and an event of that moment would not be there yet.
+  const events = open(path);
+  const { gate, close } = openSqliteGate(path);
   return {
     events: owedEventStore(events, eventTables(events)),
-    gate: gateStore(gate),
+    gate,
     async close() {
       events.close();
-      gate.close();
+      close();
     },
   };
+}
+
+/** The gate alone, for who makes attempts in the host's own thread. */
+export function openSqliteGate(path: string): { gate: GateStore; close(): void } {
+  const db = open(path);
+  return { gate: gateStore(db), close: () => void db.close() };
 }
 
 function open(path: string): Database.Database {

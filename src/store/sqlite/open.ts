@@ -22,7 +22,7 @@ import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { migrate } from './migrate.ts';
 import { oauth1Store } from './oauth1.ts';
-import { openSqliteForAttempts } from './open-for-attempts.ts';
+import { openSqliteGate } from './open-for-attempts.ts';
 import { Reader } from './reader.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
@@ -68,8 +68,8 @@ export function openSqlite(
   const writer = new Writer(db, { disk, observer, settle });
   watchEpochs(db, () => writer.gateChanges());
   const reader = new Reader(db);
-  const attempts = file === ':memory:' ? undefined : openSqliteForAttempts(file);
-  const gate = attempts?.gate ?? gateStore(db, true);
+  const own = file === ':memory:' ? undefined : openSqliteGate(file);
+  const gate = own?.gate ?? gateStore(db, true);
   return {
     installKeys: installKeyStore(db, writer),
     installations: installationStore(db, writer),
@@ -93,7 +93,7 @@ export function openSqlite(
       await writer.drain();
       await reader.drain();
       await disk?.close();
-      await attempts?.close();
+      own?.close();
       db.close();
     },
   };
