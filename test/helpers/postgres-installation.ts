@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { newId } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';
-import type { EventRow, InstallationRow, Subscription, WebhookRow } from '../../src/store/rows.ts';
+import type { InstallationRow, Subscription, WebhookRow } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
 
 /** In the context `acme`, told of `types`. */
@@ -53,21 +53,4 @@ export async function installIn(store: Store, types: string[] = []): Promise<Ins
 
 export function subscriptionsOf(installationId: string, types: string[]): Subscription[] {
   return types.map((eventType) => ({ eventType, webhookId: `hook of ${installationId}` }));
-}
-
-export function eventRow(own: Partial<EventRow> = {}): EventRow {
-  const createdAt = own.createdAt ?? Date.now();
-  return {
-    id: newId(createdAt),
-    type: 'repo:push',
-    context: 'acme',
-    resource: null,
-    actor: null,
-    orderingKey: null,
-    traceId: null,
-    payload: Buffer.from('{}'),
-    createdAt,
-    idempotency: null,
-    ...own,
-  };
 }

@@ -5,29 +5,16 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { newId } from '../../src/core/ids.ts';
-import type { EventRow } from '../../src/store/rows.ts';
 import type { Disk } from '../../src/store/sqlite/disk.ts';
 import { MOMENT_MS } from '../../src/store/sqlite/moment.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import { openSqliteForAttempts } from '../../src/store/sqlite/open-for-attempts.ts';
 import { type Until, Writer } from '../../src/store/sqlite/writer.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
-function event(bytes = 2): EventRow {
-  return {
-    id: newId(),
-    type: 'repo:push',
-    context: 'acme',
-    resource: null,
-    actor: null,
-    orderingKey: null,
-    traceId: null,
-    payload: Buffer.from(JSON.stringify('x'.repeat(bytes - 2))),
-    createdAt: Date.now(),
-    idempotency: null,
-  };
-}
+const event = (bytes = 2) =>
+  eventRow({ payload: Buffer.from(JSON.stringify('x'.repeat(bytes - 2))) });
 
 describe('a write and the disk', () => {
   let db: Database.Database;

@@ -9,8 +9,8 @@ import { Database } from '../../src/store/postgres/database.ts';
 import { Days } from '../../src/store/postgres/days.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
-import { eventRow } from '../helpers/postgres-installation.ts';
 
 const DAY = 24 * 3_600_000;
 const T = Date.UTC(2026, 0, 31, 12);

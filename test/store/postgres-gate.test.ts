@@ -14,8 +14,9 @@ import { Database } from '../../src/store/postgres/database.ts';
 import { GateSweep } from '../../src/store/postgres/gate-sweep.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { AttemptStore, Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
-import { eventRow, installIn } from '../helpers/postgres-installation.ts';
+import { installIn } from '../helpers/postgres-installation.ts';
 import { until } from '../helpers/until.ts';
 
 const TRIES = 200;

@@ -11,8 +11,9 @@ import { sha256 } from '../../src/core/secrets.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { EventRow } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
-import { eventRow, installIn, subscriptionsOf } from '../helpers/postgres-installation.ts';
+import { installIn, subscriptionsOf } from '../helpers/postgres-installation.ts';
 import { until } from '../helpers/until.ts';
 
 describe('publishing on PostgreSQL', () => {

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { newId } from '../../src/core/ids.ts';
-import type { EventRow } from '../../src/store/rows.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { storeConformance } from './conformance.ts';
 
@@ -35,21 +34,6 @@ describe('a SQLite file', () => {
     return db;
   }
 
-  function event(): EventRow {
-    return {
-      id: newId(),
-      type: 'repo:push',
-      context: 'acme',
-      resource: null,
-      actor: null,
-      orderingKey: null,
-      traceId: null,
-      payload: Buffer.from('{}'),
-      createdAt: Date.now(),
-      idempotency: null,
-    };
-  }
-
   beforeEach(() => {
     folder = temporaryFolder();
     file = join(folder, 'below', 'mortise.db');
@@ -63,7 +47,7 @@ describe('a SQLite file', () => {
   it('publishes in the product’s own transaction, if that commits', async () => {
     const db = handle();
     db.pragma('synchronous = FULL');
-    const [kept, lost] = [event(), event()];
+    const [kept, lost] = [eventRow(), eventRow()];
     db.transaction(() => store.events.publishWithin(db, [kept])).immediate();
     try {
       db.transaction(() => {
@@ -97,7 +81,7 @@ describe('a SQLite file', () => {
   ];
   for (const [why, use] of unusable) {
     it(`refuses a transaction because ${why}`, async () => {
-      const row = event();
+      const row = eventRow();
       expect(() => use((db) => store.events.publishWithin(db, [row])))
         .to.throw(/cannot join/)
         .with.property('code', 'transaction_unusable');
@@ -124,9 +108,9 @@ describe('a SQLite file', () => {
     const second = openSqlite(file);
     try {
       await store.engine.hasForeignChanges();
-      await store.events.publish([event()]);
+      await store.events.publish([eventRow()]);
       expect(await store.engine.hasForeignChanges()).to.equal(false);
-      await second.events.publish([event()]);
+      await second.events.publish([eventRow()]);
       expect(await store.engine.hasForeignChanges()).to.equal(true);
       expect(await store.engine.hasForeignChanges()).to.equal(false);
     } finally {
