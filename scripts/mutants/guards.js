@@ -1567,4 +1567,22 @@ export const GUARDS = [
   ...PUBLISHING,
   ...OUTSIDE,
   ...ROTATION,
+  {
+    name: 'newest-ended-left-out',
+    guards: 'a list of deliveries holds those that ended a moment ago',
+    file: 'src/store/sqlite/ended-attempts.ts',
+    find: 'WHERE a.seq > ',
+    replace: 'WHERE a.seq > 2000 + ',
+    test: 'test/store/ended-attempts.test.ts',
+    grep: 'are told each once',
+  },
+  {
+    name: 'ended-batch-trusted-after-rollback',
+    guards: 'what was rolled back is not taken for written',
+    file: 'src/store/sqlite/ended-attempts.ts',
+    find: 'const from = this.#read.get()!;',
+    replace: 'const from = this.#upTo;',
+    test: 'test/store/ended-attempts.test.ts',
+    grep: 'after a batch was rolled back',
+  },
 ];

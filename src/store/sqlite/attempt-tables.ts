@@ -5,11 +5,17 @@ import type { AttemptRecord, Delivery, LoggedAttempt } from '../rows.ts';
 import type { LoggedRow } from '../told-delivery.ts';
 import { readWithheld } from '../withheld.ts';
 import { DayTables } from './day-tables.ts';
+import { createEndedTable, EndedAttempts, endedTable, selectEnded } from './ended-attempts.ts';
 
 export type AttemptTables = DayTables<AttemptStatements>;
 
 export function attemptTables(db: Database): AttemptTables {
-  return new DayTables(db, { name: 'attempts', create, prepare });
+  return new DayTables(db, {
+    name: 'attempts',
+    create,
+    prepare,
+    beside: (table) => [endedTable(table)],
+  });
 }
 
 function create(table: string): string {
@@ -35,7 +41,8 @@ function create(table: string): string {
     replay_id TEXT
   );
   CREATE INDEX IF NOT EXISTS ${table}_delivery ON ${table} (delivery_id);
-  CREATE INDEX IF NOT EXISTS ${table}_ended ON ${table} (installation_id, delivery_id) WHERE outcome <> 'retry'`;
+  DROP INDEX IF EXISTS ${table}_ended;
+  ${createEndedTable(table)}`;
 }
 
 interface RawAttempt extends Omit<LoggedAttempt, 'withheld'> {
@@ -77,10 +84,19 @@ interface EndsFilter {
   limit: number;
 }
 
+/** Deliveries, by a JSON list of their ids, and why they are not sent. */
+interface Unsent {
+  ids: string;
+  at: number;
+  reason: string;
+  message: string;
+}
+
 interface AttemptStatements {
   insert: Statement;
+  ended: EndedAttempts;
   /** Deliveries that are ended without being sent. */
-  insertUnsent: Statement<{ ids: string; at: number; reason: string; message: string }>;
+  insertUnsent: Statement<Unsent>;
   log: Statement<[string], RawAttempt>;
   lastEnd: Statement<[string], RawDelivery>;
   /** The reason of the last attempt. */
@@ -96,26 +112,33 @@ interface AttemptStatements {
 }
 
 function prepare(db: Database, table: string): AttemptStatements {
-  const ended = `SELECT a.delivery_id AS id, a.installation_id AS installationId, i.addon_key AS addonKey, i.context,
+  const columns = `a.installation_id AS installationId, i.addon_key AS addonKey, i.context,
       a.webhook_id AS webhookId, a.event_id AS eventId, a.event_type AS eventType, a.outcome AS state,
       a.number AS attempts, a.reason, a.event_at AS createdAt, NULL AS nextAttemptAt, a.at AS endedAt, a.withheld,
-      a.replay_id AS replayId
-    FROM ${table} a JOIN installations i ON i.id = a.installation_id`;
-  const conditions = `a.outcome <> 'retry' AND a.delivery_id > @above AND a.delivery_id < @below
-      AND (@event IS NULL OR a.event_id = @event) AND (@state IS NULL OR a.outcome = @state)
+      a.replay_id AS replayId`;
+  const join = 'JOIN installations i ON i.id = a.installation_id';
+  const ended = `SELECT a.delivery_id AS id, ${columns} FROM ${table} a ${join}`;
+  const isBetween = (id: string) => `${id} > @above AND ${id} < @below`;
+  const conditions = `(@event IS NULL OR a.event_id = @event) AND (@state IS NULL OR a.outcome = @state)
       AND NOT EXISTS (SELECT 1 FROM ${table} b
         WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)`;
-  const end = `SELECT a.delivery_id AS id, a.installation_id AS installationId, a.webhook_id AS webhookId,
-      a.event_id AS eventId, a.event_type AS eventType, a.event_at AS eventAt, a.outcome, a.replay_id AS replayId
-    FROM ${table} a`;
-  const between = `a.outcome <> 'retry' AND a.delivery_id > @after AND a.delivery_id < @below
-      AND (@type IS NULL OR a.event_type = @type) AND (@event IS NULL OR a.event_id = @event)
+  const endColumns = `a.installation_id AS installationId, a.webhook_id AS webhookId,
+      a.event_id AS eventId, a.event_type AS eventType, a.event_at AS eventAt, a.outcome, a.replay_id AS replayId`;
+  const end = `SELECT a.delivery_id AS id, ${endColumns} FROM ${table} a`;
+  const isAfter = (id: string) => `${id} > @after AND ${id} < @below`;
+  const isAskedFor = `(@type IS NULL OR a.event_type = @type) AND (@event IS NULL OR a.event_id = @event)
       AND NOT EXISTS (SELECT 1 FROM ${table} b
-        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)
-    ORDER BY a.delivery_id LIMIT @limit`;
+        WHERE b.delivery_id = a.delivery_id AND b.outcome <> 'retry' AND b.seq > a.seq)`;
   return {
-    ends: db.prepare(`${end} WHERE a.installation_id = @installation AND ${between}`),
-    endsOfAll: db.prepare<EndsFilter, EndedDelivery>(`${end} WHERE ${between}`),
+    ended: new EndedAttempts(db, table),
+    ends: db.prepare(
+      `${selectEnded(table, { columns: endColumns, range: isAfter, conditions: isAskedFor })}
+       ORDER BY id LIMIT @limit`,
+    ),
+    endsOfAll: db.prepare<EndsFilter, EndedDelivery>(
+      `${end} WHERE a.outcome <> 'retry' AND ${isAfter('a.delivery_id')} AND ${isAskedFor}
+       ORDER BY a.delivery_id LIMIT @limit`,
+    ),
     endOf: db.prepare<[string], EndedDelivery>(
       `${end} WHERE a.delivery_id = ? AND a.outcome <> 'retry' ORDER BY a.seq DESC LIMIT 1`,
     ),
@@ -154,11 +177,11 @@ function prepare(db: Database, table: string): AttemptStatements {
        ORDER BY a.seq DESC`,
     ),
     ofInstallation: db.prepare<EndedFilter, RawDelivery>(
-      `${ended} WHERE a.installation_id = @installation AND ${conditions}
-       ORDER BY a.delivery_id DESC, a.seq DESC LIMIT @limit`,
+      `${selectEnded(table, { columns, join, range: isBetween, conditions })}
+       ORDER BY id DESC LIMIT @limit`,
     ),
     ofAll: db.prepare<EndedFilter, RawDelivery>(
-      `${ended} WHERE @installation IS NULL AND ${conditions}
+      `${ended} WHERE @installation IS NULL AND a.outcome <> 'retry' AND ${isBetween('a.delivery_id')} AND ${conditions}
        ORDER BY a.delivery_id DESC, a.seq DESC LIMIT @limit`,
     ),
   };
@@ -174,26 +197,31 @@ export function readDelivery(raw: RawDelivery): Delivery {
 
 export function insertAttempt(tables: AttemptTables, record: AttemptRecord): void {
   const { delivery, withheld } = record;
-  tables
-    .at(record.at)
-    .insert.run(
-      delivery.id,
-      record.number,
-      record.at,
-      record.durationMs,
-      record.outcome,
-      record.status,
-      record.reason,
-      record.message,
-      record.responseExcerpt,
-      record.url,
-      withheld.length === 0 ? null : JSON.stringify(withheld),
-      record.nextDueAt,
-      delivery.installationId,
-      delivery.webhookId,
-      delivery.eventId,
-      delivery.eventType,
-      delivery.eventAt,
-      delivery.replayId,
-    );
+  const { insert, ended } = tables.at(record.at);
+  const { lastInsertRowid } = insert.run(
+    delivery.id,
+    record.number,
+    record.at,
+    record.durationMs,
+    record.outcome,
+    record.status,
+    record.reason,
+    record.message,
+    record.responseExcerpt,
+    record.url,
+    withheld.length === 0 ? null : JSON.stringify(withheld),
+    record.nextDueAt,
+    delivery.installationId,
+    delivery.webhookId,
+    delivery.eventId,
+    delivery.eventType,
+    delivery.eventAt,
+    delivery.replayId,
+  );
+  ended.inserted(Number(lastInsertRowid));
+}
+
+export function insertUnsent(tables: AttemptTables, unsent: Unsent): void {
+  const { insertUnsent, ended } = tables.at(unsent.at);
+  ended.inserted(Number(insertUnsent.run(unsent).lastInsertRowid));
 }

@@ -6,10 +6,10 @@ import { startThread } from '../../core/thread.ts';
 import { FEW_PAGES, pagesLeft } from './wal-pages.ts';
 
 /** Pages in the log from which on it is copied, and from which on it is to begin anew. */
-const WORTH_COPYING = 1_000;
+const WORTH_COPYING = 2_000;
 const LONG = 4_000;
 /** SQLite copies by itself, inside a commit, what has become longer than this. */
-const TOO_LONG = 32_000;
+const TOO_LONG = 16_000;
 const COMMITS_BETWEEN_LOOKS = 16;
 
 export class Checkpoints {

@@ -11,6 +11,8 @@ export interface DayTable<Statements> {
   name: string;
   create: (table: string) => string;
   prepare: (db: Database, table: string) => Statements;
+  /** Tables that go with it. */
+  beside?: (table: string) => string[];
 }
 
 export class DayTables<Statements> {
@@ -38,6 +40,11 @@ export class DayTables<Statements> {
   /** Makes the tables of this day and the next, so that nobody waits for them. */
   makeAhead(now: number): void {
     for (const day of [dayOf(now), dayOf(now + DAY_MS)]) this.#make(day);
+  }
+
+  /** Days that an earlier version has made are as this one makes them. */
+  complete(): void {
+    for (const day of this.#days()) this.#db.exec(this.#kind.create(this.#nameOf(day)));
   }
 
   /** After that is committed. */
@@ -104,7 +111,10 @@ export class DayTables<Statements> {
   drop(day: string): void {
     this.#certain.delete(day);
     this.#prepared.delete(day);
-    this.#db.exec(`DROP TABLE IF EXISTS ${this.#nameOf(day)}`);
+    const table = this.#nameOf(day);
+    for (const name of [table, ...(this.#kind.beside?.(table) ?? [])]) {
+      this.#db.exec(`DROP TABLE IF EXISTS ${name}`);
+    }
   }
 
   /** Newest first. */

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
 import type { DeliveryStore, GateStore, StoreObserver, Unsendable } from '../store.ts';
-import { type AttemptTables, insertAttempt } from './attempt-tables.ts';
+import { type AttemptTables, insertAttempt, insertUnsent } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
 import type { EventTables } from './event-tables.ts';
 import { LANE_STATE_COLUMNS, laneStateStatements } from './lane-states.ts';
@@ -157,7 +157,7 @@ export function deliveryStore(
         });
         if (ids.length === 0) return 0;
         const list = JSON.stringify(ids);
-        attemptTables.at(at).insertUnsent.run({ ids: list, at, reason, message });
+        insertUnsent(attemptTables, { ids: list, at, reason, message });
         replays.dropped(list);
         endAll.run(list);
         return ids.length;

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 
 /** So many are copied in a few milliseconds. */
-export const FEW_PAGES = 200;
+export const FEW_PAGES = 100;
 
 /** Costs a few microseconds. */
 export function pagesLeft(db: Database): { log: number; left: number } {
