@@ -3,7 +3,6 @@
 
 import type { InTurn } from '../core/in-turn.ts';
 import { lifecycleSequence } from '../lifecycle/sequence.ts';
-import { scopesToSeeAll } from '../platform/redact.ts';
 import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LaneState, LifecycleCall } from '../store/rows.ts';
 import type { EngineLock } from '../store/store.ts';
@@ -72,10 +71,7 @@ export class Background {
 
   published(events: Published[]): void {
     if (!this.#engine) return;
-    const { platform } = this.#parts.settings;
-    for (const { row, payload } of events) {
-      this.#engine.remember(row, scopesToSeeAll(payload, platform.events.get(row.type)!.fields));
-    }
+    for (const { row, scopesToSeeAll } of events) this.#engine.remember(row, scopesToSeeAll);
     this.#engine.wake();
   }
 

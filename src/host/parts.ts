@@ -9,10 +9,11 @@ import type { Attempts } from '../webhooks/attempts.ts';
 import type { Metrics } from './metrics.ts';
 import type { HostSettings } from './options.ts';
 
-/** An event as it is stored, and its payload as it was read. */
+/** An event as it is stored, and who may see all of it. */
 export interface Published {
   row: EventRow;
-  payload: unknown;
+  /** undefined if nobody does. */
+  scopesToSeeAll: string[] | undefined;
 }
 
 export interface HostParts {

@@ -5,9 +5,11 @@ import { newId } from '../core/ids.ts';
 import { sha256 } from '../core/secrets.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { traceIdOf } from '../core/trace.ts';
+import { scopesToSeeAll } from '../platform/redact.ts';
 import type { EventRow } from '../store/rows.ts';
 import { requireContext } from './granted.ts';
 import type { HostParts, Published } from './parts.ts';
+import { DEEPEST_PAYLOAD, kindOfPayload } from './plain-payload.ts';
 
 export interface EventInput {
   /** One of the platform's event types. */
@@ -106,12 +108,13 @@ function toEvent(input: EventInput, parts: HostParts): Published {
     );
   }
   const context = requireContext(input.context, platform);
-  if (isTooDeep(input.payload)) throw tooDeep(input.type);
+  const kind = kindOfPayload(input.payload);
+  if (kind === 'too_deep') throw tooDeep(input.type);
   const text = JSON.stringify(input.payload);
   const payload = Buffer.from(text);
   if (payload.length > MOST_PAYLOAD_BYTES) throw tooLarge(input.type, payload.length);
-  // What is stored is judged, not the caller's object: a Date is a string by then, and that object may change.
-  const stored: unknown = JSON.parse(text);
+  // What is stored is judged: a Date is a string by then. All of it is, before the caller's object can change.
+  const stored: unknown = kind === 'plain' ? input.payload : JSON.parse(text);
   if (!eventType.fits(stored)) {
     const faults = (eventType.fits.errors ?? []).map((error) => ({
       code: 'payload_invalid',
@@ -150,7 +153,7 @@ function toEvent(input: EventInput, parts: HostParts): Published {
             expiresAt: now + IDEMPOTENCY_MS,
           },
   };
-  return { row, payload: stored };
+  return { row, scopesToSeeAll: scopesToSeeAll(stored, eventType.fields) };
 }
 
 const NAMES = ['type', 'context', 'resource', 'actor', 'idempotencyKey', 'orderingKey'] as const;
@@ -172,18 +175,6 @@ function checkNames(input: EventInput): void {
   if (typeof input.payload !== 'object' || input.payload === null || Array.isArray(input.payload)) {
     throw refuse('event_invalid', '"payload" of an event must be an object.');
   }
-}
-
-/** As deep as the operator API reads. Deeper ones can be written, but not sent: recursion over them ends in the middle. */
-const DEEPEST_PAYLOAD = 64;
-
-function isTooDeep(value: unknown, depth = 0): boolean {
-  if (typeof value !== 'object' || value === null) return depth > DEEPEST_PAYLOAD;
-  if (depth > DEEPEST_PAYLOAD) return true;
-  for (const name of Object.keys(value)) {
-    if (isTooDeep((value as Record<string, unknown>)[name], depth + 1)) return true;
-  }
-  return false;
 }
 
 function tooDeep(type: string): MortiseError {

@@ -69,6 +69,14 @@ describe('a delivery', () => {
     expect(json.data.actor).to.deep.equal({ display_name: 'Alice' });
   });
 
+  it('is of what the product’s object is as JSON says it', async () => {
+    const { addon } = installed;
+    const actor = { display_name: { toJSON: () => 'Alice' }, uuid: undefined };
+    await running.host.publish({ ...PUSH, payload: { ...PUSH.payload, actor } });
+    const { json } = await addon.waitFor('/hook');
+    expect(json.data.actor).to.deep.equal({ display_name: 'Alice' });
+  });
+
   const failures: [string, Parameters<typeof answer>, string][] = [
     ['a redirect, which is not followed', [302], 'redirect'],
     ['404', [404], 'status_404'],
