@@ -1,36 +1,22 @@
 // What the engine and the threads that make its attempts tell each other: many at once, since a message costs more than
 // what is in it.
-import type { EventRow } from '../store/rows.ts';
-import type { AskedAttempt, Attempted } from './attempt.ts';
+import type { AskedTuple, EventTuple, MadeTuple } from './attempt-tuples.ts';
 
 /** Attempts to make, now. */
 export interface Asked {
-  attempts: ({ ticket: number } & AskedAttempt)[];
+  attempts: AskedTuple[];
   /** Events of theirs that need not be read. */
-  events: SentEvent[];
+  events: EventTuple[];
   /** The payloads of those, one after the other. */
   payloads: ArrayBuffer;
 }
 
-export interface SentEvent {
-  row: Omit<EventRow, 'payload'>;
-  scopesToSeeAll: string[] | undefined;
-  /** Where its payload is, in bytes. */
-  from: number;
-  to: number;
-}
-
 export type Told =
-  | { kind: 'made'; results: Made[] }
+  | { kind: 'made'; results: MadeTuple[] }
+  | { kind: 'broken'; ticket: number; fault: Fault; traceId: string | undefined }
   | { kind: 'settled' }
   | { kind: 'origin'; installationId: string; origin: string }
   | { kind: 'undeclared'; eventType: string; pointers: string[] };
-
-/** What came of one attempt. The delivery itself is known to whoever asked. */
-export type Made = { ticket: number } & (
-  | { attempted: Omit<Attempted, 'record'> & { record: Omit<Attempted['record'], 'delivery'> } }
-  | { fault: Fault; traceId: string | undefined }
-);
 
 /** What is to be known of an error: sent as one, it would lose its code. */
 export interface Fault {

@@ -3,14 +3,14 @@ import type { Worker } from 'node:worker_threads';
 import type { Logger } from '../core/log.ts';
 import type { OwedDelivery } from '../store/rows.ts';
 import type { AskedAttempt, Attempted } from './attempt.ts';
+import { type Asked, CLOSE, SETTLE, type Told } from './attempt-messages.ts';
 import {
-  type Asked,
-  CLOSE,
-  type Made,
-  SETTLE,
-  type SentEvent,
-  type Told,
-} from './attempt-messages.ts';
+  type AskedTuple,
+  askedTuple,
+  eventTuple,
+  type MadeTuple,
+  readMade,
+} from './attempt-tuples.ts';
 import { AttemptBroken } from './attempts.ts';
 import type { FreshEvent, FreshEvents } from './fresh-events.ts';
 import type { Origins } from './origins.ts';
@@ -33,7 +33,9 @@ export class AttemptThread {
   readonly #number: number;
   readonly #parts: AttemptThreadParts;
   readonly #underWay = new Map<number, UnderWay>();
-  #asked: Asked['attempts'] = [];
+  #asked: AskedTuple[] = [];
+  /** What it needs for them and has not got. */
+  #fresh: FreshEvent[] = [];
   #worker: Worker | undefined;
   #lastTicket = 0;
   /** Who waits for `settled`, in turn. */
@@ -49,7 +51,9 @@ export class AttemptThread {
     return new Promise((resolve, reject) => {
       const ticket = ++this.#lastTicket;
       this.#underWay.set(ticket, { delivery: asked.delivery, resolve, reject });
-      if (this.#asked.push({ ticket, ...asked }) === 1) queueMicrotask(() => this.#ask());
+      const event = this.#parts.fresh.takeFor(this.#number, asked.delivery.eventId);
+      if (event) this.#fresh.push(event);
+      if (this.#asked.push(askedTuple(ticket, asked)) === 1) queueMicrotask(() => this.#ask());
     });
   }
 
@@ -75,14 +79,9 @@ export class AttemptThread {
   }
 
   #ask(): void {
-    const attempts = this.#asked;
+    const asked: Asked = { attempts: this.#asked, ...packed(this.#fresh) };
     this.#asked = [];
-    const fresh: FreshEvent[] = [];
-    for (const { delivery } of attempts) {
-      const event = this.#parts.fresh.takeFor(this.#number, delivery.eventId);
-      if (event) fresh.push(event);
-    }
-    const asked: Asked = { attempts, ...packed(fresh) };
+    this.#fresh = [];
     try {
       this.#worker ??= this.#start();
       // It keeps the process alive for as long as something is under way.
@@ -103,26 +102,28 @@ export class AttemptThread {
 
   #hear(told: Told): void {
     if (told.kind === 'made') for (const made of told.results) this.#made(made);
+    else if (told.kind === 'broken') this.#broken(told);
     else if (told.kind === 'settled') this.#settling.shift()?.();
     else if (told.kind === 'origin') this.#parts.origins.note(told.installationId, told.origin);
     else this.#parts.onUndeclared(told.eventType, told.pointers);
     if (this.#underWay.size === 0 && this.#settling.length === 0) this.#worker?.unref();
   }
 
-  #made(made: Made): void {
-    const underWay = this.#underWay.get(made.ticket);
-    // Of a thread whose end was heard of before its last words.
-    if (!underWay) return;
-    const { delivery, resolve, reject } = underWay;
-    this.#underWay.delete(made.ticket);
-    if ('fault' in made) {
-      const { message, ...known } = made.fault;
-      const cause = Object.assign(new Error(message), known);
-      reject(new AttemptBroken(cause, made.traceId));
-    } else {
-      const { record, ...rest } = made.attempted;
-      resolve({ ...rest, record: { delivery, ...record } });
-    }
+  #made(made: MadeTuple): void {
+    const underWay = this.#takeUnderWay(made[0]);
+    underWay?.resolve(readMade(made, underWay.delivery));
+  }
+
+  #broken({ ticket, fault: { message, ...known }, traceId }: Told & { kind: 'broken' }): void {
+    const cause = Object.assign(new Error(message), known);
+    this.#takeUnderWay(ticket)?.reject(new AttemptBroken(cause, traceId));
+  }
+
+  /** undefined: of a thread whose end was heard of before its last words. */
+  #takeUnderWay(ticket: number): UnderWay | undefined {
+    const underWay = this.#underWay.get(ticket);
+    this.#underWay.delete(ticket);
+    return underWay;
   }
 
   #died(worker: Worker | undefined, error: unknown): void {
@@ -142,15 +143,14 @@ export class AttemptThread {
 
 /** Payloads are copied into one piece of memory, which is handed over as it is. */
 function packed(fresh: FreshEvent[]): Pick<Asked, 'events' | 'payloads'> {
+  const events = fresh.map(({ row, scopesToSeeAll }) => eventTuple(row, scopesToSeeAll));
   let size = 0;
   for (const { row } of fresh) size += row.payload.length;
   const bytes = new Uint8Array(size);
-  let from = 0;
-  const events = fresh.map(({ row: { payload, ...row }, scopesToSeeAll }): SentEvent => {
-    bytes.set(payload, from);
-    const sent = { row, scopesToSeeAll, from, to: from + payload.length };
-    from = sent.to;
-    return sent;
-  });
+  let at = 0;
+  for (const { row } of fresh) {
+    bytes.set(row.payload, at);
+    at += row.payload.length;
+  }
   return { events, payloads: bytes.buffer };
 }

@@ -1,15 +1,7 @@
 // One thread that makes attempts, from the inside.
 import type { MessagePort } from 'node:worker_threads';
-import type { EventRow } from '../store/rows.ts';
-import {
-  type Asked,
-  CLOSE,
-  type Fault,
-  type Made,
-  SETTLE,
-  type SentEvent,
-  type Told,
-} from './attempt-messages.ts';
+import { type Asked, CLOSE, type Fault, SETTLE, type Told } from './attempt-messages.ts';
+import { type MadeTuple, madeTuple, readAsked, readEvent } from './attempt-tuples.ts';
 import type { AttemptBroken, Attempts } from './attempts.ts';
 
 /** Answers until it is told to end. */
@@ -18,31 +10,36 @@ export function serveAttempts(
   attempts: Attempts,
   close: () => Promise<void>,
 ): void {
-  let made: Made[] = [];
+  const tell = (told: Told) => port.postMessage(told);
+  let made: MadeTuple[] = [];
 
   /** Once per turn of the event loop, with all answers that came in it. */
-  function tell(result: Made): void {
+  function tellMade(result: MadeTuple): void {
     if (made.push(result) > 1) return;
     setImmediate(() => {
       const results = made;
       made = [];
-      port.postMessage({ kind: 'made', results } satisfies Told);
+      tell({ kind: 'made', results });
     });
   }
 
-  async function make({ ticket, delivery, isProbe, random }: Asked['attempts'][0]): Promise<void> {
+  async function make({ ticket, delivery, isProbe, random }: ReturnType<typeof readAsked>) {
     try {
-      const { record, ...rest } = await attempts.make(delivery, isProbe, random);
-      const { delivery: _known, ...told } = record;
-      tell({ ticket, attempted: { ...rest, record: told } });
+      tellMade(madeTuple(ticket, await attempts.make(delivery, isProbe, random)));
     } catch (error) {
       const { cause, traceId } = error as AttemptBroken;
-      tell({ ticket, fault: faultOf(cause), traceId });
+      tell({ kind: 'broken', ticket, fault: faultOf(cause), traceId });
     }
   }
 
-  async function serve({ attempts: asked, events, payloads }: Asked): Promise<void> {
-    for (const event of events) attempts.remember(eventIn(payloads, event), event.scopesToSeeAll);
+  async function serve({ attempts: tuples, events, payloads }: Asked): Promise<void> {
+    let from = 0;
+    for (const event of events) {
+      const [bytes, scopesToSeeAll] = event;
+      attempts.remember(readEvent(event, Buffer.from(payloads, from, bytes)), scopesToSeeAll);
+      from += bytes;
+    }
+    const asked = tuples.map(readAsked);
     // Where that fails, each reads its own, and says what is wrong.
     await attempts.prefetch(asked.map(({ delivery }) => delivery)).catch(() => undefined);
     for (const each of asked) void make(each);
@@ -50,7 +47,7 @@ export function serveAttempts(
 
   /** What was looked at before has been acted on, and the gate's moment ends with this turn (sqlite/gate.ts). */
   function settle(): void {
-    setImmediate(() => port.postMessage({ kind: 'settled' } satisfies Told));
+    setImmediate(() => tell({ kind: 'settled' }));
   }
 
   port.on('message', (message: Asked | typeof SETTLE | typeof CLOSE) => {
@@ -58,10 +55,6 @@ export function serveAttempts(
     else if (message === CLOSE) void close().finally(() => port.close());
     else void serve(message);
   });
-}
-
-function eventIn(payloads: ArrayBuffer, { row, from, to }: SentEvent): EventRow {
-  return { ...row, payload: Buffer.from(payloads, from, to - from) };
 }
 
 function faultOf(cause: unknown): Fault {

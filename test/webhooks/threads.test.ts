@@ -148,10 +148,7 @@ describe('a thread that dies', () => {
     const made = attempts.make(delivery, false, 0).catch((error: unknown) => error);
     await new Promise((resolve) => setImmediate(resolve));
     worker.emit('error', new Error('no memory'));
-    worker.emit('message', {
-      kind: 'made',
-      results: [{ ticket: 1, attempted: { record: {}, bytes: 7 } }],
-    });
+    worker.emit('message', { kind: 'made', results: [[1, 7]] });
     expect(await made).to.be.instanceOf(AttemptBroken);
   });
 
@@ -187,7 +184,7 @@ describe('a thread that dies', () => {
             : `const { parentPort } = require('node:worker_threads');
                parentPort.on('message', (asked) => {
                  if (asked === 'close') return parentPort.close();
-                 const results = asked.attempts.map(({ ticket }) => ({ ticket, attempted: { record: {}, bytes: 7 } }));
+                 const results = asked.attempts.map(([ticket]) => [ticket, 7]);
                  parentPort.postMessage({ kind: 'made', results });
                });`;
         return new Worker(program, { eval: true });
