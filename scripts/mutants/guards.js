@@ -1594,4 +1594,13 @@ export const GUARDS = [
     test: 'test/store/ended-attempts.test.ts',
     grep: 'after a batch was rolled back',
   },
+  {
+    name: 'list: an earlier end is told though a later day has another',
+    guards: 'a delivery is listed as what became of it last',
+    file: 'src/store/sqlite/delivery-views.ts',
+    find: '!days.slice(0, i).some((day) => day.lastEnd.get(id))',
+    replace: 'id !== undefined',
+    test: 'test/store/sqlite.test.ts',
+    grep: 'is listed as what became of it last',
+  },
 ];

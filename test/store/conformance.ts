@@ -2637,6 +2637,32 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       });
     });
 
+    describe('a delivery that failed one day and was delivered another', () => {
+      it('is listed as what became of it last, in pages of any size', async () => {
+        const row = await install();
+        const midnight = Date.UTC(2026, 1, 1);
+        const events = Array.from({ length: 7 }, (_, i) => event({ createdAt: midnight - 10 + i }));
+        await store.events.publish(events);
+        await fanOutAll(midnight - 1);
+        const deliveries = await owed(row.id, midnight);
+        const end = (delivery: OwedDelivery, own: Parameters<typeof attempted>[1]) =>
+          store.deliveries.record({ attempts: [attempted(delivery, own)] });
+        for (const delivery of deliveries)
+          await end(delivery, { outcome: 'failed', reason: 'exhausted', at: midnight - 1 });
+        const again = deliveries.filter((_, i) => i !== 1 && i !== 4);
+        for (const delivery of again) await end(delivery, { outcome: 'delivered', at: midnight });
+        const left = deliveries.filter((delivery) => !again.includes(delivery));
+        const ids = (rows: { id: string }[]) => rows.map(({ id }) => id).sort();
+        for (const limit of [1, 2, 3, 200]) {
+          for (const filter of [{ limit }, { limit, installationId: row.id }]) {
+            expect(ids(await listAll({ ...filter, state: 'failed' }))).to.deep.equal(ids(left));
+            expect(ids(await listAll({ ...filter, state: 'delivered' }))).to.deep.equal(ids(again));
+            expect(ids(await listAll(filter))).to.deep.equal(ids(deliveries));
+          }
+        }
+      });
+    });
+
     describe('sweeping', () => {
       it('lets go of access tokens a day after they expire, however many there are', async () => {
         const row = await install();

@@ -49,17 +49,34 @@ export function deliveryViews(
     return undefined;
   }
 
-  /** The last end of each: one that was replayed has ended more than once. */
+  /** The last end of each: one that was replayed has ended more than once, on different days perhaps. */
   function listEnded(filter: EndedFilter): { rows: RawDelivery[]; hasMore: boolean } {
-    const last = new Map<string, RawDelivery>();
+    const rows: RawDelivery[] = [];
     let hasMore = false;
-    for (const table of tables.newestFirst()) {
-      const list = filter.installation === null ? table.ofAll : table.ofInstallation;
-      const rows = list.all(filter);
-      hasMore ||= rows.length === filter.limit;
-      for (const row of rows) if (!last.has(row.id)) last.set(row.id, row);
+    const days = tables.newestFirst();
+    for (const [i, table] of days.entries()) {
+      const isLast = ({ id }: RawDelivery) => !days.slice(0, i).some((day) => day.lastEnd.get(id));
+      const ofDay = endsOfDay(table, filter, isLast);
+      hasMore ||= ofDay.length === filter.limit;
+      rows.push(...ofDay);
     }
-    return { rows: [...last.values()], hasMore };
+    return { rows, hasMore };
+  }
+
+  function endsOfDay(
+    { ofAll, ofInstallation }: Day,
+    filter: EndedFilter,
+    isLast: (row: RawDelivery) => boolean,
+  ): RawDelivery[] {
+    const list = filter.installation === null ? ofAll : ofInstallation;
+    const found: RawDelivery[] = [];
+    for (let { below } = filter; ; ) {
+      const rows = list.all({ ...filter, below });
+      found.push(...rows.filter(isLast));
+      if (rows.length < filter.limit || found.length >= filter.limit) break;
+      below = rows.at(-1)!.id;
+    }
+    return found.slice(0, filter.limit);
   }
 
   function eventTime(id: string): number | undefined {
@@ -119,6 +136,8 @@ export function deliveryViews(
     list: async (filter) => list(filter),
   };
 }
+
+type Day = ReturnType<AttemptTables['at']>;
 
 /** Below everything, and above everything, that is an id. */
 const FIRST = '';
