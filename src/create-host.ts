@@ -134,6 +134,7 @@ function openAttempts(
       threads,
       open: () => openDeliveryThread(settings),
       log,
+      clock,
       onUndeclared,
     });
   }

@@ -12,6 +12,8 @@ export interface Asked {
 }
 
 export type Told =
+  /** It has started. */
+  | { kind: 'ready' }
   | { kind: 'made'; results: MadeTuple[] }
   | { kind: 'broken'; ticket: number; fault: Fault; traceId: string | undefined }
   | { kind: 'settled' }

@@ -1,7 +1,7 @@
 // One thread that makes attempts, from the outside: started when the first is asked for, and again when it has died.
 import type { Worker } from 'node:worker_threads';
+import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import type { OwedDelivery } from '../store/rows.ts';
 import type { AskedAttempt, Attempted } from './attempt.ts';
 import { type Asked, CLOSE, SETTLE, type Told } from './attempt-messages.ts';
 import {
@@ -13,6 +13,7 @@ import {
 } from './attempt-tuples.ts';
 import { AttemptBroken } from './attempts.ts';
 import type { FreshEvent, FreshEvents } from './fresh-events.ts';
+import { killedAttempt } from './killed-attempt.ts';
 import type { Origins } from './origins.ts';
 
 export interface AttemptThreadParts {
@@ -21,10 +22,13 @@ export interface AttemptThreadParts {
   origins: Origins;
   log: Logger;
   onUndeclared: (eventType: string, pointers: string[]) => void;
+  clock: Clock;
+  /** Makes one of those of which the thread may have died, where it is alone. */
+  makeAlone: (asked: AskedAttempt) => Promise<Attempted>;
 }
 
 interface UnderWay {
-  delivery: OwedDelivery;
+  asked: AskedAttempt;
   resolve: (attempted: Attempted) => void;
   reject: (error: AttemptBroken) => void;
 }
@@ -37,6 +41,8 @@ export class AttemptThread {
   /** What it needs for them and has not got. */
   #fresh: FreshEvent[] = [];
   #worker: Worker | undefined;
+  /** It has started: what it dies of from now on is something it was asked for. */
+  #isReady = false;
   #lastTicket = 0;
   /** Who waits for `settled`, in turn. */
   #settling: (() => void)[] = [];
@@ -50,7 +56,7 @@ export class AttemptThread {
   make(asked: AskedAttempt): Promise<Attempted> {
     return new Promise((resolve, reject) => {
       const ticket = ++this.#lastTicket;
-      this.#underWay.set(ticket, { delivery: asked.delivery, resolve, reject });
+      this.#underWay.set(ticket, { asked, resolve, reject });
       const event = this.#parts.fresh.takeFor(this.#number, asked.delivery.eventId);
       if (event) this.#fresh.push(event);
       if (this.#asked.push(askedTuple(ticket, asked)) === 1) queueMicrotask(() => this.#ask());
@@ -103,6 +109,7 @@ export class AttemptThread {
   #hear(told: Told): void {
     if (told.kind === 'made') for (const made of told.results) this.#made(made);
     else if (told.kind === 'broken') this.#broken(told);
+    else if (told.kind === 'ready') this.#isReady = true;
     else if (told.kind === 'settled') this.#settling.shift()?.();
     else if (told.kind === 'origin') this.#parts.origins.note(told.installationId, told.origin);
     else this.#parts.onUndeclared(told.eventType, told.pointers);
@@ -111,7 +118,7 @@ export class AttemptThread {
 
   #made(made: MadeTuple): void {
     const underWay = this.#takeUnderWay(made[0]);
-    underWay?.resolve(readMade(made, underWay.delivery));
+    underWay?.resolve(readMade(made, underWay.asked.delivery));
   }
 
   #broken({ ticket, fault: { message, ...known }, traceId }: Told & { kind: 'broken' }): void {
@@ -128,18 +135,35 @@ export class AttemptThread {
 
   #died(worker: Worker | undefined, error: unknown): void {
     if (this.#worker !== worker) return;
+    const wasReady = this.#isReady;
     this.#worker = undefined;
+    this.#isReady = false;
     const underWay = [...this.#underWay.values()];
     this.#underWay.clear();
     for (const settled of this.#settling.splice(0)) settled();
     if (underWay.length === 0) return;
     this.#parts.log.error(
-      { err: error },
+      {
+        err: error,
+        deliveries: underWay.slice(0, MOST_NAMED).map(({ asked }) => asked.delivery.id),
+      },
       'a thread that sends webhooks has died; starting another',
     );
-    for (const { reject } of underWay) reject(new AttemptBroken(error, undefined));
+    if (wasReady) this.#findCulprit(underWay);
+    else for (const { reject } of underWay) reject(new AttemptBroken(error, undefined));
+  }
+
+  /** One of them has killed it, perhaps, and would kill the next: alone, it shows. */
+  #findCulprit(suspects: UnderWay[]): void {
+    const { clock, makeAlone } = this.#parts;
+    const [first, ...others] = suspects;
+    if (others.length === 0) first!.resolve(killedAttempt(first!.asked, clock));
+    else for (const { asked, resolve, reject } of suspects) makeAlone(asked).then(resolve, reject);
   }
 }
+
+/** Of those that were under way when a thread died. */
+const MOST_NAMED = 10;
 
 /** Payloads are copied into one piece of memory, which is handed over as it is. */
 function packed(fresh: FreshEvent[]): Pick<Asked, 'events' | 'payloads'> {

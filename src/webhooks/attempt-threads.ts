@@ -1,13 +1,15 @@
 // Attempts in threads of their own: signing and thousands of sockets stay off the product's event loop, and use the
 // machine's other cores. All attempts of an installation are made by one thread.
 import type { Worker } from 'node:worker_threads';
+import type { Clock } from '../core/clock.ts';
 import { bucketOf } from '../core/ids.ts';
 import type { Logger } from '../core/log.ts';
 import type { EventRow, OwedDelivery } from '../store/rows.ts';
-import type { Attempted } from './attempt.ts';
+import type { AskedAttempt, Attempted } from './attempt.ts';
 import { AttemptThread } from './attempt-thread.ts';
 import type { Attempts } from './attempts.ts';
 import { FreshEvents } from './fresh-events.ts';
+import { OneByOne } from './one-by-one.ts';
 import { Origins } from './origins.ts';
 
 export interface AttemptThreadsParts {
@@ -16,6 +18,7 @@ export interface AttemptThreadsParts {
   /** Starts one; src/delivery-thread.ts is what it runs. */
   open: () => Worker;
   log: Logger;
+  clock: Clock;
   onUndeclared: (eventType: string, pointers: string[]) => void;
 }
 
@@ -23,11 +26,22 @@ export class AttemptThreads implements Attempts {
   readonly origins = new Origins();
   readonly #fresh: FreshEvents;
   readonly #threads: AttemptThread[];
+  /** For those of which a thread may have died; started when one has. */
+  readonly #alone: AttemptThread;
 
   constructor({ threads, ...parts }: AttemptThreadsParts) {
     this.#fresh = new FreshEvents(threads);
-    const shared = { ...parts, fresh: this.#fresh, origins: this.origins };
-    this.#threads = Array.from({ length: threads }, (_, i) => new AttemptThread(i, shared));
+    const shared = {
+      ...parts,
+      origins: this.origins,
+      makeAlone: (asked: AskedAttempt) => oneByOne.make(asked),
+    };
+    this.#threads = Array.from(
+      { length: threads },
+      (_, i) => new AttemptThread(i, { ...shared, fresh: this.#fresh }),
+    );
+    this.#alone = new AttemptThread(0, { ...shared, fresh: new FreshEvents(1) });
+    const oneByOne = new OneByOne(this.#alone);
   }
 
   make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted> {
@@ -44,10 +58,10 @@ export class AttemptThreads implements Attempts {
   }
 
   async settle(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.settle()));
+    await Promise.all([...this.#threads, this.#alone].map((thread) => thread.settle()));
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.close()));
+    await Promise.all([...this.#threads, this.#alone].map((thread) => thread.close()));
   }
 }

@@ -50,6 +50,7 @@ export function serveAttempts(
     setImmediate(() => tell({ kind: 'settled' }));
   }
 
+  tell({ kind: 'ready' });
   port.on('message', (message: Asked | typeof SETTLE | typeof CLOSE) => {
     if (message === SETTLE) settle();
     else if (message === CLOSE) void close().finally(() => port.close());

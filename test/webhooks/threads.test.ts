@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import pino from 'pino';
 import type { OwedDelivery } from '../../src/store/rows.ts';
+import { AttemptThread } from '../../src/webhooks/attempt-thread.ts';
 import { AttemptThreads } from '../../src/webhooks/attempt-threads.ts';
 import { AttemptBroken } from '../../src/webhooks/attempts.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
@@ -113,7 +114,7 @@ describe('a thread that makes attempts', () => {
       const host = createHost(options);
       await host.start();
       const threads = new AttemptThreads({ threads: 1, open: () => openDeliveryThread(readOptions(options)),
-        log: host.parts.settings.log, onUndeclared: () => {} });
+        log: host.parts.settings.log, clock: host.parts.settings.clock, onUndeclared: () => {} });
       const delivery = { id: 'd', installationId: 'i', eventId: 'e', eventSeq: 1, eventAt: 1, attempts: 0,
         expiresAt: Date.now() + 1e6, replayId: null };
       console.log((await threads.make(delivery, false, 0)).record.reason);
@@ -139,6 +140,7 @@ describe('a thread that dies', () => {
       threads: 1,
       open,
       log: pino({ level: 'silent' }),
+      clock: { now: () => 1_000 },
       onUndeclared: () => {},
     });
 
@@ -190,6 +192,7 @@ describe('a thread that dies', () => {
         return new Worker(program, { eval: true });
       },
       log: pino({ level: 'silent' }),
+      clock: { now: () => 1_000 },
       onUndeclared: () => {},
     });
     const failures = await Promise.allSettled([
@@ -203,6 +206,73 @@ describe('a thread that dies', () => {
     expect(await attempts.make(delivery, false, 0)).to.have.property('bytes', 7);
     expect(started).to.equal(2);
     await attempts.close();
+  });
+});
+
+describe('an attempt that kills its thread', () => {
+  const PROGRAM = `const { parentPort } = require('node:worker_threads');
+    parentPort.postMessage({ kind: 'ready' });
+    parentPort.on('message', (asked) => {
+      if (asked === 'close') return parentPort.close();
+      if (asked === 'settle') return parentPort.postMessage({ kind: 'settled' });
+      for (const [, , , id] of asked.attempts) if (id === 'bad') throw new Error('killed');
+      parentPort.postMessage({ kind: 'made', results: asked.attempts.map(([ticket]) => [ticket, 7]) });
+    });`;
+  const delivery = (id: string) =>
+    ({ id, installationId: 'i', eventId: id, attempts: 2, expiresAt: 1e9 }) as OwedDelivery;
+  let started: number;
+  let attempts: AttemptThreads;
+
+  beforeEach(() => {
+    started = 0;
+    attempts = new AttemptThreads({
+      threads: 1,
+      open() {
+        started++;
+        return new Worker(PROGRAM, { eval: true });
+      },
+      log: pino({ level: 'silent' }),
+      clock: { now: () => 1_000 },
+      onUndeclared: () => {},
+    });
+  });
+  afterEach(() => attempts.close());
+
+  const make = (id: string) => attempts.make(delivery(id), false, 0);
+
+  it('is found among those that were under way, and counted; the others are made', async () => {
+    const ids = ['a', 'b', 'bad', 'c', 'd'];
+    const made = await Promise.all(ids.map(make));
+    for (const [i, { bytes, record }] of made.entries()) {
+      expect(record.delivery.id).to.equal(ids[i]);
+      expect(bytes).to.equal(ids[i] === 'bad' ? 0 : 7);
+    }
+    expect(made[2]!.record).to.include({ number: 3, outcome: 'retry', reason: 'thread_died' });
+    expect(made[2]!.record.nextDueAt).to.be.above(1_000);
+    // The one that died, the one beside it, that one again.
+    expect(started).to.equal(3);
+    expect(await make('e')).to.have.property('bytes', 7);
+  });
+
+  it('is counted at once if it was alone', async () => {
+    const { record } = await make('bad');
+    expect(record).to.include({ number: 3, outcome: 'retry', reason: 'thread_died' });
+    expect(started).to.equal(1);
+  });
+
+  it('is waited for where it is made alone by who changes a grant', async () => {
+    const made = Promise.all(['a', 'bad'].map(make));
+    await until(() => started === 2, 'the thread beside');
+    let settled = 0;
+    const { settle } = AttemptThread.prototype;
+    AttemptThread.prototype.settle = function () {
+      settled++;
+      return settle.call(this);
+    };
+    await attempts.settle();
+    AttemptThread.prototype.settle = settle;
+    expect(settled).to.equal(2);
+    await made;
   });
 });
 
