@@ -2693,6 +2693,47 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         expect((await accept(running)).state).to.equal('enabled');
       });
 
+      it('lets go of replays that have ended, long after what they owed, and not of those that owe', async () => {
+        const row = await install();
+        await publishAndFanOut(event(), event());
+        for (const delivery of await owed(row.id))
+          await store.deliveries.record({
+            attempts: [attempted(delivery, { outcome: 'failed', reason: 'exhausted' })],
+          });
+        const replay = (own: Partial<NewReplay>): NewReplay => ({
+          id: newId(),
+          deliveryId: null,
+          installationId: null,
+          eventType: null,
+          eventId: null,
+          since: null,
+          until: T + HOUR,
+          outcomes: ['failed'],
+          allowed: 'then-and-now',
+          createdAt: T + HOUR,
+          newIds: false,
+          perSecond: 50,
+          total: 0,
+          alreadyDelivered: 0,
+          ...own,
+        });
+        const [owing, empty] = [replay({}), replay({ eventType: 'issue:created' })];
+        for (const { id, ...rest } of [owing, empty]) {
+          await store.replays.create({ id, ...rest });
+          await store.replays.advance(id, { most: 10, now: T + HOUR, expiresAfterMs: HOUR });
+        }
+        const at = T + HOUR + 4 * DAY;
+        expect(await sweep(at + 9 * DAY, at)).not.to.have.property('replays');
+        expect(await sweep(at + 9 * DAY, at + 1)).to.include({ replays: 1 });
+        expect(await store.replays.find(empty.id)).to.equal(undefined);
+        expect(await store.replays.find(owing.id)).to.include({ state: 'done', done: 2 });
+        for (const delivery of await owed(row.id, T + DAY))
+          await store.deliveries.record({
+            attempts: [attempted(delivery, { outcome: 'delivered' })],
+          });
+        expect(await sweep(at + 9 * DAY, at + 1)).to.include({ replays: 1 });
+      });
+
       it('lets go of lifecycle calls that have ended and their exchanges, and not of those owed', async () => {
         const row = await install();
         const goodbye = call(row.id, 'uninstalled');

@@ -3,14 +3,13 @@
 // is not swept here.
 import sql, { raw, type Sql } from 'sql-template-tag';
 import type { Swept } from '../store.ts';
+import { KEEP_ENDED_REPLAY_MS, KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Database } from './database.ts';
 import type { Queries } from './queries.ts';
 
 const ROWS_PER_CHUNK = 500;
 /** Of one table; what is left goes the next time. */
 const MOST_CHUNKS = 100;
-/** What has expired stays a day, so that "expired" can be told from "unknown". */
-const KEEP_EXPIRED_MS = 24 * 3_600_000;
 
 type DeleteChunk = (tx: Queries, limit: number) => Promise<number>;
 
@@ -30,6 +29,11 @@ const LOGGED: Record<string, DeleteChunk> = {
   security_events: deleteOldest(
     'security_events',
     (limit) => sql`created_at < ${limit} AND state <> 'owed'`,
+  ),
+  replays: deleteWhere(
+    'replays',
+    (limit) =>
+      sql`ended_at < ${limit - KEEP_ENDED_REPLAY_MS} AND delivered + failed + dropped >= done`,
   ),
 };
 

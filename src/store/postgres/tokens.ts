@@ -4,6 +4,7 @@ import sql from 'sql-template-tag';
 import { readList, writeList } from '../lists.ts';
 import type { AccessTokenRow, CallingInstallation, TokenCheck } from '../rows.ts';
 import type { TokenStore } from '../store.ts';
+import { KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
 import type { Queries } from './queries.ts';
@@ -29,9 +30,6 @@ interface RawCheck {
   clientKey: string;
   state: CallingInstallation['state'];
 }
-
-/** Expired tokens stay a day, so that "expired" can be told from "unknown". */
-const KEEP_EXPIRED_MS = 24 * 3_600_000;
 
 export function tokenStore(db: Database): TokenStore {
   return {

@@ -2,13 +2,12 @@
 // What is swept where it is written (codes, consents, sessions, nonces, assertions) is not swept here.
 import type { Database } from 'better-sqlite3';
 import type { EngineStore, Swept } from '../store.ts';
+import { KEEP_ENDED_REPLAY_MS, KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Writer } from './writer.ts';
 
 const ROWS_PER_CHUNK = 500;
 /** Of one table; what is left goes the next time. */
 const MOST_CHUNKS = 100;
-/** What has expired stays a day, so that "expired" can be told from "unknown". */
-const KEEP_EXPIRED_MS = 24 * 3_600_000;
 
 export function sweepOperation(db: Database, writer: Writer): EngineStore['sweep'] {
   const deleteWhere = (table: string, key: string, chosen: string) => {
@@ -53,6 +52,11 @@ export function sweepOperation(db: Database, writer: Writer): EngineStore['sweep
     lifecycle_calls: deleteOldest('lifecycle_calls', `created_at < ? AND state <> 'owed'`),
     security_event_attempts: deleteOldest('security_event_attempts', 'at < ?'),
     security_events: deleteOldest('security_events', `created_at < ? AND state <> 'owed'`),
+    replays: deleteWhere(
+      'replays',
+      'id',
+      `ended_at < ? - ${KEEP_ENDED_REPLAY_MS} AND delivered + failed + dropped >= done`,
+    ),
   };
 
   async function sweepAll(

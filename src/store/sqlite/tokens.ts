@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { readList, writeList } from '../lists.ts';
 import type { InstallationState, TokenCheck } from '../rows.ts';
 import type { TokenStore } from '../store.ts';
+import { KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
 
@@ -58,8 +59,6 @@ export function tokenStore(db: Database, writer: Writer, reader: Reader): TokenS
   const revoke = db.prepare(
     'UPDATE oauth_access_tokens SET revoked_at = ? WHERE token_hash = ? AND revoked_at IS NULL',
   );
-  /** Expired tokens stay a day, so that "expired" can be told from "unknown". */
-  const KEEP_EXPIRED_MS = 24 * 3_600_000;
   return {
     mint: (token) =>
       writer.write(() => {
