@@ -1639,4 +1639,13 @@ export const GUARDS = [
     test: 'test/store/sqlite.test.ts',
     grep: 'lets go of replays',
   },
+  {
+    name: 'in turn: slow lines count as others do',
+    guards: 'eight receivers that hang hold up nobody else',
+    file: 'src/core/in-turn.ts',
+    find: 'running - this.#slow.size < AT_ONCE',
+    replace: 'running < AT_ONCE',
+    test: 'test/core/in-turn.test.ts',
+    grep: 'goes on beside lines that are slow',
+  },
 ];

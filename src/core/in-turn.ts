@@ -3,7 +3,10 @@
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 
+/** So many lines at once; those that are slow do not count, up to a number that bounds sockets and memory. */
 const AT_ONCE = 8;
+const MOST_AT_ONCE = 64;
+const SLOW_MS = 1_000;
 /** After an error inside the host, or where something else holds the line. */
 export const SOON_MS = 250;
 const LONGEST_SLEEP_MS = 60_000;
@@ -24,6 +27,8 @@ export interface InTurnParts<T> {
 export class InTurn<T> {
   readonly #parts: InTurnParts<T>;
   readonly #running = new Set<string>();
+  /** Of those that run. */
+  readonly #slow = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isOpen = false;
   #pass: Promise<void> = Promise.resolve();
@@ -62,7 +67,7 @@ export class InTurn<T> {
   async #startDue(): Promise<void> {
     const { clock, due, nextDueAt, lineOf } = this.#parts;
     for (const item of await due(clock.now(), AT_ONCE + this.#running.size)) {
-      if (this.#running.size >= AT_ONCE) break;
+      if (!this.#hasRoom) break;
       const line = lineOf(item);
       if (this.#running.has(line)) continue;
       this.#running.add(line);
@@ -70,6 +75,11 @@ export class InTurn<T> {
     }
     const next = await nextDueAt();
     if (next !== undefined) this.#wakeIn(Math.max(next - clock.now(), SOON_MS));
+  }
+
+  get #hasRoom(): boolean {
+    const running = this.#running.size;
+    return running - this.#slow.size < AT_ONCE && running < MOST_AT_ONCE;
   }
 
   #wakeIn(ms: number): void {
@@ -80,12 +90,18 @@ export class InTurn<T> {
   async #run(item: T, line: string): Promise<void> {
     const { name, log, work } = this.#parts;
     let again = SOON_MS;
+    const slow = setTimeout(() => {
+      this.#slow.add(line);
+      this.wake();
+    }, SLOW_MS);
     try {
       again = await work(item);
     } catch (error) {
       log.error({ err: error, line }, `one of the ${name} failed inside the host`);
     } finally {
+      clearTimeout(slow);
       this.#running.delete(line);
+      this.#slow.delete(line);
       this.#wakeIn(again);
     }
   }
