@@ -1,6 +1,7 @@
 // The seam between the rules and the rows. Every method is one whole transaction with a name; there is
 // no general transaction(async …), because an await inside one lets another request's writes vanish
 // in its rollback. Callers always await. sqlite/ implements it; nothing above this folder knows how.
+import type { Clock } from '../core/clock.ts';
 import type { ExplainedEvent, ToldFacts, ToldOf } from './explanation-rows.ts';
 import type {
   CodeRedemption,
@@ -84,6 +85,8 @@ export interface Store {
   explanations: ExplanationStore;
   replays: ReplayStore;
   engine: EngineStore;
+  /** By which all who share it store and compare times. */
+  clock: Clock;
   close(): Promise<void>;
 }
 
@@ -435,6 +438,8 @@ export interface DeliveryStore extends GateStore {
 export interface AttemptStore {
   events: OwedEventStore;
   gate: GateStore;
+  /** As of the store. */
+  clock: Clock;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 // npm run soak: one host under load and every fault that one process can have, in turn, for as long as you like; or three
-// on one PostgreSQL, where some deliver without threads, by clocks that go wrong. Ends with the ledger; 1 if it does not
+// on one PostgreSQL, on machines whose clocks go wrong if you like. Ends with the ledger; 1 if it does not
 // balance.
 //
 //   npm run soak -- --minutes 60 --seed 1 [--replicas [--clocks]]
@@ -54,11 +54,9 @@ async function oneHost(): Promise<Rig> {
 }
 
 const server = values.replicas ? await startPostgres({ isDurable: true }) : undefined;
-const replicas =
-  server &&
-  (await Replicas.start(server, { isPooled: isPgBouncerHere, movesClock: values.clocks }));
+const replicas = server && (await Replicas.start(server, { isPooled: isPgBouncerHere }));
 const rig = replicas?.rig ?? (await oneHost());
-const faults = replicas ? replicaFaults(replicas, random) : hostFaults(rig, random);
+const faults = replicas ? replicaFaults(replicas, random, values.clocks) : hostFaults(rig, random);
 const drawn = faults.flatMap((fault) => Array.from({ length: fault[1] }, () => fault));
 await rig.install('everything', { scopes: ['repository', 'issue'] });
 await rig.install('pushes', { host: 2 });
@@ -88,8 +86,6 @@ while (now() - begun < minutes * 60_000) {
   }
 }
 for (const addon of ADDONS) await rig.behave(addon, {});
-// By a clock that is behind, what others owe is not due yet.
-if (values.clocks) for (const replica of rig.replicas) await replica.setClock(0);
 const { published } = await rig.stopPublisher();
 console.log(`${published} events published; waiting for what is owed`);
 await rig.untilSettled(10 * 60_000);

@@ -5,6 +5,7 @@ import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { Database } from './database.ts';
+import { DatabaseClock } from './database-clock.ts';
 import { Days } from './days.ts';
 import { deliveryStore } from './deliveries.ts';
 import { deliveryViews } from './delivery-views.ts';
@@ -36,6 +37,7 @@ export function openPostgres(
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
   const gate = openGate(db, url);
+  const clock = new DatabaseClock(db);
   return {
     installKeys: installKeyStore(db),
     installations: installationStore(db),
@@ -60,7 +62,9 @@ export function openPostgres(
     explanations: explanationStore(db),
     replays: replayStore(db, observer),
     engine: engineStore(db, days, leaseMs),
+    clock,
     async close() {
+      clock.close();
       await gate.close();
       await db.close();
     },
