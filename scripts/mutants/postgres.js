@@ -26,9 +26,15 @@ const TIME = [
   {
     name: 'clock: steps with the machine’s',
     guards: 'a machine’s clock may be set',
-    file: CLOCK,
-    find: 'Math.floor(steady + this.#measured.offset)',
-    replace: 'Math.floor(wall - this.#apart + this.#measured.offset)',
+    edits: [
+      {
+        file: CLOCK,
+        find: 'const asked = performance.now();',
+        replace: 'const asked = Date.now();',
+      },
+      { file: CLOCK, find: 'const at = performance.now();', replace: 'const at = Date.now();' },
+      { file: CLOCK, find: 'Math.floor(steady +', replace: 'Math.floor(wall +' },
+    ],
     test: CLOCK_TEST,
     grep: 'goes on by itself',
   },
@@ -79,4 +85,55 @@ const TIME = [
   },
 ];
 
-export const POSTGRES = [...TIME];
+const RECORD = 'src/store/postgres/record.ts';
+const RECORD_TEST = 'test/store/postgres-record.test.ts';
+
+const RECORDS = [
+  {
+    name: 'record: repeated unseen',
+    guards: 'an attempt whose COMMIT was not heard of is in the log once',
+    file: 'src/webhooks/recorder.ts',
+    find: ', isRepeated: this.isFailing',
+    replace: '',
+    test: RECORD_TEST,
+    grep: 'by the engine',
+  },
+  {
+    name: 'record: does not wait for who still writes it',
+    guards: 'an attempt whose COMMIT was not heard of is in the log once',
+    file: RECORD,
+    find: 'ORDER BY id FOR UPDATE',
+    replace: 'ORDER BY id',
+    test: RECORD_TEST,
+    grep: 'waits for one that is still under way',
+  },
+  {
+    name: 'record: two probes taken for one',
+    guards: 'every attempt is in the log',
+    file: RECORD,
+    find: 'AND a.number = m.number AND a.at = m.at',
+    replace: 'AND a.number = m.number',
+    test: RECORD_TEST,
+    grep: 'in the log once',
+  },
+  {
+    name: 'record: always looks',
+    guards: 'an attempt costs no look at the log',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'isRepeated ? await findRecorded(tx, attempts) : NONE',
+    replace: 'true ? await findRecorded(tx, attempts) : NONE',
+    test: RECORD_TEST,
+    grep: 'others cost nothing more',
+  },
+  {
+    name: 'record: a call owed twice',
+    guards: 'what tells an add-on does not keep attempts from being recorded',
+    file: 'src/store/postgres/lifecycle.ts',
+    find: ' ON CONFLICT (id) DO NOTHING',
+    replace: '',
+    test: RECORD_TEST,
+    grep: 'in the log once',
+  },
+];
+
+export const POSTGRES = [...TIME, ...RECORDS];

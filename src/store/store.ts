@@ -474,6 +474,8 @@ export interface Results {
   lanes?: LaneState[];
   /** Lifecycle calls that tell add-ons of it. */
   calls?: LifecycleCall[];
+  /** It was asked for before and failed: where a commit may have been made unheard, what is there is not written again. */
+  isRepeated?: boolean;
 }
 
 /** Deliveries owed again, each replay chunk by chunk. */

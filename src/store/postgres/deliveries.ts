@@ -1,7 +1,7 @@
 // What is owed to whom, and what came of every attempt.
 import sql, { raw } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
-import type { LaneState, OwedDelivery } from '../rows.ts';
+import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
 import type { DeliveryStore, GateStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import type { Days } from './days.ts';
@@ -9,7 +9,7 @@ import { endUnsent } from './end-unsent.ts';
 import { findLaneState, LANE_STATE_COLUMNS, writeLaneStates } from './lane-states.ts';
 import { oweCalls } from './lifecycle.ts';
 import type { Queries } from './queries.ts';
-import { recordAttempts } from './record.ts';
+import { findRecorded, recordAttempts } from './record.ts';
 import { findWebhooksOff, switchWebhooksOff } from './webhooks.ts';
 
 const OWED_COLUMNS = raw(`d.id, d.installation_id AS "installationId", d.webhook_id AS "webhookId",
@@ -18,6 +18,7 @@ const OWED_COLUMNS = raw(`d.id, d.installation_id AS "installationId", d.webhook
   d.expires_at AS "expiresAt"`);
 /** A long backlog that was never tried says nothing. */
 const MOST_LOOKED_AT = 1_000;
+const NONE: ReadonlySet<AttemptRecord> = new Set();
 
 type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };
 
@@ -59,7 +60,7 @@ export function deliveryStore(
         FROM mortise.deliveries d WHERE ${isOfLane} AND d.due_at > ${now}`);
       return { due, nextDueAt: next?.dueAt ?? undefined };
     },
-    async record({ attempts, lanes = [], calls = [] }) {
+    async record({ attempts, lanes = [], calls = [], isRepeated }) {
       const gone = attempts.filter(({ reason }) => reason === 'gone');
       const changed = [...gone.map(({ delivery }) => delivery), ...calls];
       const record = () =>
@@ -74,10 +75,14 @@ export function deliveryStore(
               gone.map(({ delivery, at }) => ({ webhookId: delivery.webhookId, at })),
             );
           }
-          const ended = await recordAttempts(tx, attempts);
+          const known = isRepeated ? await findRecorded(tx, attempts) : NONE;
+          const ended = await recordAttempts(
+            tx,
+            attempts.filter((attempt) => !known.has(attempt)),
+          );
           await writeLaneStates(tx, lanes);
           await oweCalls(tx, calls);
-          return ended;
+          return [...known, ...ended];
           // After a power loss, what was sent last is sent again, with the same ids.
         }, 'committed');
       const times = attempts.map(({ at }) => at);
