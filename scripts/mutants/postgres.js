@@ -136,4 +136,16 @@ const RECORDS = [
   },
 ];
 
-export const POSTGRES = [...TIME, ...RECORDS];
+const GATES = [
+  {
+    name: 'gate: a new server is trusted to know all',
+    guards: 'nothing is sent after the answer to a revocation, whichever server gave it',
+    file: 'src/store/postgres/gate-changes.ts',
+    find: 'l.since IS NULL OR l.since >',
+    replace: 'false AND l.since >',
+    test: 'test/store/postgres-gate.test.ts',
+    grep: 'a new server does not know',
+  },
+];
+
+export const POSTGRES = [...TIME, ...RECORDS, ...GATES];
