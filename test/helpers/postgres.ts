@@ -62,7 +62,9 @@ async function makeTemplate(): Promise<string> {
   const db = new Database(url);
   await db.open();
   // As where PostgreSQL has run for a while: nobody waits for gates of before.
-  await db.run(sql`INSERT INTO mortise.lifetime (id, since) VALUES ('of the template', '-infinity')`);
+  await db.run(
+    sql`INSERT INTO mortise.lifetime (id, since) VALUES ('of the template', '-infinity')`,
+  );
   await db.close();
   return new URL(url).pathname.slice(1);
 }
