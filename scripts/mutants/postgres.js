@@ -148,4 +148,109 @@ const GATES = [
   },
 ];
 
-export const POSTGRES = [...TIME, ...RECORDS, ...GATES];
+const STARTS_TEST = 'test/store/postgres-starts.test.ts';
+
+const STARTS = [
+  {
+    name: 'outbox: begins behind numbers that are not committed yet',
+    guards: 'no event is passed over',
+    file: 'src/store/postgres/outbox-start.ts',
+    find: 'this.#unsettled && BigInt(oldest) >= this.#unsettled.xid',
+    replace: 'this.#unsettled',
+    test: STARTS_TEST,
+    grep: 'committed late',
+  },
+  {
+    name: 'outbox: a number before the transaction has its id',
+    guards: 'no event is passed over',
+    file: 'src/store/postgres/publish.ts',
+    find: "CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('mortise.event_numbers') END",
+    replace: "nextval('mortise.event_numbers')",
+    test: STARTS_TEST,
+    grep: 'has written nothing yet',
+  },
+  {
+    name: 'outbox and lanes: not forgotten',
+    guards: 'what a crash brings back is found',
+    file: 'src/store/postgres/engine.ts',
+    find: 'if (lock) for (const start of Object.values(starts)) start.forget();',
+    replace: '',
+    test: STARTS_TEST,
+    grep: 'the beginning again',
+  },
+  {
+    name: 'lane: without a margin',
+    guards: 'what is committed late is found',
+    file: 'src/store/postgres/lane-starts.ts',
+    find: 'const MARGIN_MS = 5_000;',
+    replace: 'const MARGIN_MS = 0;',
+    test: STARTS_TEST,
+    grep: 'committed late is found',
+  },
+  {
+    name: 'lane: begins at what may be sent',
+    guards: 'events of one order are all found',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'const firstDueAt = others!.first ?? undefined;',
+    replace: 'const firstDueAt = due[0]?.dueAt;',
+    test: STARTS_TEST,
+    grep: 'another of its order',
+  },
+  {
+    name: 'lane: let go without a look at all',
+    guards: 'what was passed over is found in the end',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'wholeIn === undefined ? null : now + wholeIn',
+    replace: 'null',
+    test: STARTS_TEST,
+    grep: 'once in a while',
+  },
+  {
+    name: 'lane: handed what it has read',
+    guards: 'nothing is sent twice without a fault',
+    file: 'src/webhooks/lane.ts',
+    find: 'this.isRefilling || this.#refilledAt >= since',
+    replace: 'false',
+    test: 'test/webhooks/fairness.test.ts',
+    grep: 'before it was handed',
+  },
+  {
+    name: 'lane: let go while a fan-out is under way',
+    guards: 'nothing is sent twice without a fault',
+    file: 'src/webhooks/engine.ts',
+    find: 'if (this.#isFanningOut) this.#emptied.add(lane);',
+    replace: 'if (false) this.#emptied.add(lane);',
+    test: 'test/flows/fan-out-unheard.test.ts',
+  },
+];
+
+const PINNED_TEST = 'test/faults/pinned.test.ts';
+
+const PINNED = [
+  {
+    name: 'pinned: fan-out from the beginning',
+    guards: 'a transaction that is held open slows nothing down',
+    file: 'src/store/postgres/fan-out.ts',
+    find: 'waiting(tx, outbox.seq, limit)',
+    replace: 'waiting(tx, 0, limit)',
+    test: PINNED_TEST,
+  },
+  {
+    name: 'pinned: the outbox is looked at from the beginning',
+    guards: 'a transaction that is held open slows nothing down',
+    file: 'src/store/postgres/engine.ts',
+    find: 'starts.outbox.seq} ORDER BY seq LIMIT 1',
+    replace: '0 * starts.outbox.seq} ORDER BY seq LIMIT 1',
+    test: PINNED_TEST,
+  },
+  {
+    name: 'pinned: lanes from the beginning',
+    guards: 'a transaction that is held open slows nothing down',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'const from = starts.of(installationId);',
+    replace: 'const from = starts.of(installationId) && undefined;',
+    test: PINNED_TEST,
+  },
+];
+
+export const POSTGRES = [...TIME, ...RECORDS, ...GATES, ...STARTS, ...PINNED];

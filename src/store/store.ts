@@ -409,8 +409,8 @@ export interface DeliveryStore extends GateStore {
   /** Every installation that is owed something, with the earliest time something is due, and how its endpoint fares. */
   lanes(): Promise<{ installationId: string; dueAt: number; state: LaneState | undefined }[]>;
   /**
-   * The head of one installation's queue: what is due, oldest first, and when the next one is. Of the events of one
-   * order only the first that is owed.
+   * The head of one installation's queue: what is due, oldest first, and when to look again: when the next one is due, or
+   * sooner; undefined: nothing else is owed. Of the events of one order only the first that is owed.
    */
   window(
     installationId: string,

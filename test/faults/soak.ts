@@ -1,16 +1,19 @@
 // npm run soak: one host under load and every fault that one process can have, in turn, for as long as you like; or three
-// on one PostgreSQL, on machines whose clocks go wrong if you like. Ends with the ledger; 1 if it does not
+// on one PostgreSQL, on machines whose clocks go wrong if you like, or beside a transaction that is held open for all the
+// time, without faults, and with a look at what the engine's statements take at the start and at the end. Ends with the ledger; 1 if it does not
 // balance.
 //
-//   npm run soak -- --minutes 60 --seed 1 [--replicas [--clocks]]
+//   npm run soak -- --minutes 60 --seed 1 [--replicas [--clocks | --pinned]]
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../helpers/postgres-server.ts';
 import { hostFaults } from './host-faults.ts';
 import { isPgBouncerHere } from './pgbouncer.ts';
+import { compareTimes, MOST_TIMES, pin, statementTimes } from './pinned.ts';
 import { replicaFaults } from './replica-faults.ts';
 import { Replicas } from './replicas.ts';
-import { expectBalanced, now, Rig } from './rig.ts';
+import { expectBalanced, now, Rig, sleep } from './rig.ts';
 import { seededRandom } from './seeded-random.ts';
+import type { Fault } from './soak-fault.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,13 +22,14 @@ const { values } = parseArgs({
     writers: { type: 'string', default: '4' },
     replicas: { type: 'boolean', default: false },
     clocks: { type: 'boolean', default: false },
+    pinned: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
-if (!(minutes > 0) || !Number.isInteger(seed)) {
+if (!(minutes > 0) || !Number.isInteger(seed) || (values.pinned && !values.replicas)) {
   console.error(
-    'usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4] [--replicas [--clocks]]',
+    'usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4] [--replicas [--clocks | --pinned]]',
   );
   process.exit(2);
 }
@@ -53,10 +57,15 @@ async function oneHost(): Promise<Rig> {
   return only;
 }
 
+function faultsOf(): Fault[] {
+  if (values.pinned) return [['nothing for a while', 1, () => sleep(1_000)]];
+  return replicas ? replicaFaults(replicas, random, values.clocks) : hostFaults(rig, random);
+}
+
 const server = values.replicas ? await startPostgres({ isDurable: true }) : undefined;
 const replicas = server && (await Replicas.start(server, { isPooled: isPgBouncerHere }));
 const rig = replicas?.rig ?? (await oneHost());
-const faults = replicas ? replicaFaults(replicas, random, values.clocks) : hostFaults(rig, random);
+const faults = faultsOf();
 const drawn = faults.flatMap((fault) => Array.from({ length: fault[1] }, () => fault));
 await rig.install('everything', { scopes: ['repository', 'issue'] });
 await rig.install('pushes', { host: 2 });
@@ -73,18 +82,23 @@ console.log(`seed ${seed}, ${minutes} minutes, on ${rig.folder}`);
 const happened = new Map<string, number>();
 const begun = now();
 let said = begun;
+const unpin = values.pinned && replicas ? await pin(replicas.url) : undefined;
+/** The first is of what is not warm yet. */
+const times: Awaited<ReturnType<typeof statementTimes>>[] = [];
 while (now() - begun < minutes * 60_000) {
   const [name, , happen] = drawn[Math.floor(random() * drawn.length)]!;
   await happen();
   happened.set(name, (happened.get(name) ?? 0) + 1);
   if (now() - said > 10_000) {
     said = now();
+    if (unpin) times.push(await statementTimes(rig.replicas));
     const list = [...happened].map(([what, times]) => `${times} × ${what}`).join(', ');
     console.log(
       `${((now() - begun) / 60_000).toFixed(1)} min: ${await rig.total()} deliveries; ${list}`,
     );
   }
 }
+await unpin?.();
 for (const addon of ADDONS) await rig.behave(addon, {});
 const { published } = await rig.stopPublisher();
 console.log(`${published} events published; waiting for what is owed`);
@@ -96,6 +110,11 @@ console.log(
   `${books.duplicates.length} deliveries came twice, at most ${books.mostPerDisturbance} for one fault`,
 );
 try {
+  if (times.length > 2) {
+    const { lines, isFlat } = compareTimes(times[1]!, times.at(-1)!);
+    for (const line of lines) console.log(line);
+    if (!isFlat) throw new Error(`A statement took more than ${MOST_TIMES} times as long.`);
+  }
   expectBalanced(books);
   console.log('The ledger balances: none lost, none ungranted, nothing wrong.');
 } catch (error) {

@@ -15,9 +15,11 @@ import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
+import { LaneStarts } from './lane-starts.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { oauth1Store } from './oauth1.ts';
 import { openGate } from './open-for-attempts.ts';
+import { OutboxStart } from './outbox-start.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
@@ -38,6 +40,7 @@ export function openPostgres(
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
   const gate = openGate(db, url);
   const clock = new DatabaseClock(db);
+  const starts = { outbox: new OutboxStart(), lanes: new LaneStarts() };
   return {
     installKeys: installKeyStore(db),
     installations: installationStore(db),
@@ -52,16 +55,16 @@ export function openPostgres(
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
     tokens: tokenStore(db),
-    events: eventStore(db, days.events, observer),
+    events: eventStore(db, days.events, starts.outbox, observer),
     deliveries: {
-      ...deliveryStore(db, days.attempts, observer),
+      ...deliveryStore(db, days.attempts, starts.lanes, observer),
       ...deliveryViews(db),
       recipient: gate.recipient,
       isCurrent: gate.isCurrent,
     },
     explanations: explanationStore(db),
     replays: replayStore(db, observer),
-    engine: engineStore(db, days, leaseMs),
+    engine: engineStore(db, days, starts, leaseMs),
     clock,
     async close() {
       clock.close();

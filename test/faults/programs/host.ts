@@ -6,6 +6,7 @@ import { createHostOn, type Host } from '../../../src/create-host.ts';
 import { answerQuestions } from './answer-questions.ts';
 import { PLATFORM } from './platform.ts';
 import { setMachineClock } from './set-machine-clock.ts';
+import { takeStatementTimes, timeStatements } from './statement-times.ts';
 
 export interface StartHost {
   ask: 'start';
@@ -32,6 +33,8 @@ answerQuestions(async (question) => {
     case 'clock':
       setMachineClock(Number(question.offsetMs));
       return;
+    case 'statements':
+      return takeStatementTimes();
     case 'close':
       running?.server.close();
       running?.server.closeIdleConnections();
@@ -41,6 +44,7 @@ answerQuestions(async (question) => {
 });
 
 async function start(options: StartHost): Promise<void> {
+  timeStatements();
   const { database, operatorToken, secretKey, port, jitter } = options;
   setMachineClock(options.offsetMs ?? 0);
   const server = createServer();
