@@ -31,17 +31,25 @@ export async function statementTimes(replicas: Replica[]): Promise<Times> {
   return times;
 }
 
-/** @returns a line for each kind, and whether none grew too much */
-export function compareTimes(first: Times, last: Times): { lines: string[]; isFlat: boolean } {
+/**
+ * The first quarter of the samples and the last, without the very first, which is not warm yet.
+ * @returns a line for each kind, and whether none grew too much
+ */
+export function compareTimes(samples: Times[]): { lines: string[]; isFlat: boolean } {
+  const warm = samples.slice(1);
+  const quarter = Math.ceil(warm.length / 4);
   let isFlat = true;
   const lines = KINDS.map((kind) => {
-    const [a, b] = [first.get(kind)!, last.get(kind)!];
+    const of = (some: Times[]) => some.flatMap((times) => times.get(kind)!);
+    const [first, last] = [of(warm.slice(0, quarter)), of(warm.slice(-quarter))];
+    const fewest = Math.min(first.length, last.length);
     const figures = [0.5, 0.99].map((share) => {
-      const [before, after] = [percentile(a, share), percentile(b, share)];
-      if (after > Math.max(MOST_TIMES * before, NOISE_MS)) isFlat = false;
+      const [before, after] = [percentile(first, share), percentile(last, share)];
+      const isTelling = fewest * (1 - share) >= 1;
+      if (isTelling && after > Math.max(MOST_TIMES * before, NOISE_MS)) isFlat = false;
       return `${before.toFixed(1)} → ${after.toFixed(1)}`;
     });
-    return `${kind}: median ${figures[0]} ms, p99 ${figures[1]} ms (${a.length} and ${b.length} of them)`;
+    return `${kind}: median ${figures[0]} ms, p99 ${figures[1]} ms (${first.length} and ${last.length} of them)`;
   });
   return { lines, isFlat };
 }

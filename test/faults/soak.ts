@@ -83,7 +83,6 @@ const happened = new Map<string, number>();
 const begun = now();
 let said = begun;
 const unpin = values.pinned && replicas ? await pin(replicas.url) : undefined;
-/** The first is of what is not warm yet. */
 const times: Awaited<ReturnType<typeof statementTimes>>[] = [];
 while (now() - begun < minutes * 60_000) {
   const [name, , happen] = drawn[Math.floor(random() * drawn.length)]!;
@@ -104,14 +103,21 @@ const { published } = await rig.stopPublisher();
 console.log(`${published} events published; waiting for what is owed`);
 await rig.untilSettled(10 * 60_000);
 const books = await rig.balance();
+const deliveries = await rig.total();
 await (replicas ?? rig).close();
 await server?.stop();
+const how = process.argv.slice(2).filter((word) => /^--(replicas|clocks|pinned)$/.test(word));
+const command = ['npm run soak', ...(how.length > 0 ? ['--', ...how] : [])].join(' ');
+const counts = [minutes, seed, published, deliveries, books.duplicates.length];
+const faultless = [books.lost.length + books.neverArrived.length, books.ungranted.length];
+// A row of the table in docs/reliability.md.
+console.log(`| ${[`\`${command}\``, ...counts, ...faultless].join(' | ')} |`);
 console.log(
   `${books.duplicates.length} deliveries came twice, at most ${books.mostPerDisturbance} for one fault`,
 );
 try {
   if (times.length > 2) {
-    const { lines, isFlat } = compareTimes(times[1]!, times.at(-1)!);
+    const { lines, isFlat } = compareTimes(times);
     for (const line of lines) console.log(line);
     if (!isFlat) throw new Error(`A statement took more than ${MOST_TIMES} times as long.`);
   }

@@ -6,6 +6,8 @@
 const MARGIN_MS = 5_000;
 /** From one look at all to the next. */
 const WHOLE_EVERY_MS = 30_000;
+/** Of another all is looked at. */
+const MOST_KNOWN = 50_000;
 /** Of the time, looks at all may take a fiftieth. */
 const WHOLE_SHARE = 50;
 
@@ -49,12 +51,19 @@ export class LaneStarts {
       this.#starts.delete(installationId);
       return undefined;
     }
-    const dueAt = Math.min(firstDueAt ?? now, now) - MARGIN_MS;
+    const known = this.#starts.get(installationId);
+    this.#starts.delete(installationId);
+    // Forgotten meanwhile: what was found is not known to be the first.
+    if (from !== undefined && !known) return 0;
     const wholeAt =
       from === undefined
         ? ended + Math.max(this.#wholeEveryMs, WHOLE_SHARE * (ended - began))
-        : this.#starts.get(installationId)!.wholeAt;
-    this.#starts.set(installationId, { dueAt, wholeAt });
+        : known!.wholeAt;
+    this.#starts.set(installationId, {
+      dueAt: Math.min(firstDueAt ?? now, now) - MARGIN_MS,
+      wholeAt,
+    });
+    if (this.#starts.size > MOST_KNOWN) this.#starts.delete(this.#starts.keys().next().value!);
     return from === undefined ? undefined : Math.max(wholeAt - ended, 0);
   }
 
