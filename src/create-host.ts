@@ -8,7 +8,7 @@ import { changeInstallation, type InstallationChange } from './host/change-insta
 import { type GuardOptions, guard } from './host/guard.ts';
 import { type Installed, type InstallRequest, install } from './host/install.ts';
 import { Metrics } from './host/metrics.ts';
-import { type HostOptions, readOptions } from './host/options.ts';
+import { type HostOptions, type HostSettings, readOptions } from './host/options.ts';
 import type { HostParts } from './host/parts.ts';
 import { type EventInput, publish, publishWithin } from './host/publish.ts';
 import { uninstall } from './host/uninstall.ts';
@@ -72,13 +72,14 @@ export function createHostOn(
   options: HostOptions,
   storeOptions?: StoreOptions,
 ): Host & { readonly parts: HostParts } {
-  const settings = readOptions(options);
-  const box = new SecretBox(settings.secretKey, settings.previousSecretKeys);
+  const given = readOptions(options);
+  const box = new SecretBox(given.secretKey, given.previousSecretKeys);
   const metrics = new Metrics();
-  const store = openStore(settings.database, metrics, {
+  const store = openStore(given.database, metrics, {
     ...storeOptions,
     settle: () => background.settle(),
   });
+  const settings: HostSettings = { ...given, clock: options.clock ?? store.clock };
   const outbound = createOutbound(settings.policy);
   let installKey: Promise<InstallKey> | undefined;
   const parts: HostParts = {
@@ -113,6 +114,7 @@ export function createHostOn(
     changeInstallation: async (id, change) => void (await changeInstallation(id, change, parts)),
     uninstall: (id) => uninstall(id, parts),
     async start() {
+      await settings.clock.ready?.();
       await parts.installKey();
       await background.start();
     },

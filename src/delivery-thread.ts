@@ -1,6 +1,5 @@
 // What a thread that makes attempts runs: wires its parts, as create-host.ts does those of the host.
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from './core/clock.ts';
 import { createOutbound } from './core/outbound.ts';
 import { SecretBox } from './core/secret-box.ts';
 import type { DeliveryThreadData } from './delivery-threads.ts';
@@ -21,7 +20,6 @@ const attempts = new LocalAttempts({
   platform: compilePlatform(JSON.stringify(definition)),
   box: new SecretBox(secretKey, previousSecretKeys),
   outbound,
-  clock: systemClock,
   onOrigin: (installationId, origin) => tell({ kind: 'origin', installationId, origin }),
   onUndeclared: (eventType, pointers) => tell({ kind: 'undeclared', eventType, pointers }),
 });

@@ -12,7 +12,9 @@ import { CLIENTS } from './clients.js';
 import { copyProject } from './copy.js';
 import { GUARDS } from './guards.js';
 import { faultsOf, filesOf, mutated } from './mutant.js';
+import { POSTGRES } from './postgres.js';
 
+const MUTANTS = [...CLIENTS, ...GUARDS, ...POSTGRES];
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AT_ONCE = 2;
 /** Of one run. A mutant that hangs is noticed too. */
@@ -44,12 +46,12 @@ async function main() {
   for (const copy of copies.slice(1)) fs.cpSync(copies[0], copy, { recursive: true });
 
   // All of them, whatever is asked for: the list must not rot.
-  const faults = faultsOf([...CLIENTS, ...GUARDS], copies[0]);
+  const faults = faultsOf(MUTANTS, copies[0]);
   if (faults.length > 0) {
     for (const fault of faults) console.error(`stale: ${fault}`);
     return 2;
   }
-  const mutants = [...CLIENTS, ...GUARDS].filter((mutant) => isWanted(mutant));
+  const mutants = MUTANTS.filter((mutant) => isWanted(mutant));
   if (mutants.length === 0) {
     console.error(`No mutant contains ${wanted.join(', ')}.`);
     return 2;

@@ -1,8 +1,10 @@
 // Time is injected so that tests can move it. Everything stored is milliseconds since 1970, UTC.
 
 export interface Clock {
-  /** Milliseconds since 1970, UTC. */
+  /** Milliseconds since 1970, UTC; whole ones. */
   now(): number;
+  /** Resolves when `now` may be relied on. Without it, that is always so. */
+  ready?(): Promise<void>;
 }
 
 export const systemClock: Clock = { now: () => Date.now() };

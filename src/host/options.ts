@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Context } from 'koa';
 import { isRange, type OutboundPolicy } from '../core/addresses.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { MortiseError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { writeProblem } from '../core/problem.ts';
@@ -73,6 +73,7 @@ export interface HostOptions {
   deliveryThreads?: number;
   /** A pino logger, or a level. Default: `info`. */
   log?: Logger | string;
+  /** Default: the store's. On PostgreSQL that is the database's own, whatever this machine's says; on SQLite the system's. */
   clock?: Clock;
   /** [0, 1): jitter. */
   random?: () => number;
@@ -138,8 +139,8 @@ export interface HostSettings {
   random: () => number;
 }
 
-/** @throws option_missing, option_invalid, platform_invalid */
-export function readOptions(options: HostOptions): HostSettings {
+/** @returns without the clock, which may be the store's. @throws option_missing, option_invalid, platform_invalid */
+export function readOptions(options: HostOptions): Omit<HostSettings, 'clock'> {
   const isDev = options.dev ?? false;
   const database = readDatabase(options.database);
   const isOpen = isDev && options.currentUser === undefined && options.signIn === undefined;
@@ -164,7 +165,6 @@ export function readOptions(options: HostOptions): HostSettings {
     retention: readRetention(options.retention),
     deliveryThreads: readThreads(options, database),
     log: readLog(options.log),
-    clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
 }

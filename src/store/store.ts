@@ -1,6 +1,7 @@
 // The seam between the rules and the rows. Every method is one whole transaction with a name; there is
 // no general transaction(async …), because an await inside one lets another request's writes vanish
 // in its rollback. Callers always await. sqlite/ implements it; nothing above this folder knows how.
+import type { Clock } from '../core/clock.ts';
 import type { ExplainedEvent, ToldFacts, ToldOf } from './explanation-rows.ts';
 import type {
   CodeRedemption,
@@ -84,6 +85,8 @@ export interface Store {
   explanations: ExplanationStore;
   replays: ReplayStore;
   engine: EngineStore;
+  /** By which all who share it store and compare times. */
+  clock: Clock;
   close(): Promise<void>;
 }
 
@@ -406,8 +409,8 @@ export interface DeliveryStore extends GateStore {
   /** Every installation that is owed something, with the earliest time something is due, and how its endpoint fares. */
   lanes(): Promise<{ installationId: string; dueAt: number; state: LaneState | undefined }[]>;
   /**
-   * The head of one installation's queue: what is due, oldest first, and when the next one is. Of the events of one
-   * order only the first that is owed.
+   * The head of one installation's queue: what is due, oldest first, and when to look again: when the next one is due, or
+   * sooner; undefined: nothing else is owed. Of the events of one order only the first that is owed.
    */
   window(
     installationId: string,
@@ -435,6 +438,8 @@ export interface DeliveryStore extends GateStore {
 export interface AttemptStore {
   events: OwedEventStore;
   gate: GateStore;
+  /** As of the store. */
+  clock: Clock;
   close(): Promise<void>;
 }
 
@@ -469,6 +474,8 @@ export interface Results {
   lanes?: LaneState[];
   /** Lifecycle calls that tell add-ons of it. */
   calls?: LifecycleCall[];
+  /** It was asked for before and failed: where a commit may have been made unheard, what is there is not written again. */
+  isRepeated?: boolean;
 }
 
 /** Deliveries owed again, each replay chunk by chunk. */

@@ -72,6 +72,7 @@ export class LocalAttempts implements Attempts {
 
   async make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted> {
     try {
+      await this.#parts.clock.ready?.();
       return await attempt({ delivery, isProbe, random }, this.#parts);
     } catch (error) {
       throw new AttemptBroken(error, this.#parts.payloads.traceId(delivery));

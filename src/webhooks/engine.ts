@@ -68,6 +68,8 @@ export class Engine {
   /** In the store is more, perhaps, than this has heard of. */
   #mayOweMore = false;
   #isFanningOut = false;
+  /** Lanes that were found empty while it did. */
+  readonly #emptied = new Set<Lane>();
   #isOpen = false;
   #isPumpWanted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -161,9 +163,11 @@ export class Engine {
         this.#mayOweMore = false;
         this.#mayHaveEvents = false;
         const now = clock.now();
+        const began = performance.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
         if (pass.events > 0) this.#mayHaveEvents = true;
-        for (const delivery of pass.owed) this.#hand(delivery);
+        for (const delivery of pass.owed) this.#hand(delivery, began);
+        this.#letEmptiedGo();
         this.#pump();
       }
     } catch (error) {
@@ -174,6 +178,7 @@ export class Engine {
       this.#wakeAt(clock.now() + RETRY_MS);
     } finally {
       this.#isFanningOut = false;
+      this.#letEmptiedGo();
       this.#tellIdle();
     }
   }
@@ -183,14 +188,24 @@ export class Engine {
     return isAble && this.#mayHaveEvents;
   }
 
-  #hand(delivery: OwedDelivery): void {
+  #hand(delivery: OwedDelivery, since: number): void {
     const lane = this.#laneOf(delivery.installationId);
     const before = lane.inHand;
     // What waits for long waits in the table.
     const isBlocked = (blockedUntil(lane.state) ?? 0) > delivery.dueAt;
-    lane.hand(delivery, this.#inHand < ALL_IN_HAND && !isBlocked);
+    lane.hand(delivery, this.#inHand < ALL_IN_HAND && !isBlocked, since);
     this.#inHand += lane.inHand - before;
     this.#arrange(lane);
+  }
+
+  #letEmptiedGo(): void {
+    for (const lane of this.#emptied) this.#letGo(lane);
+    this.#emptied.clear();
+  }
+
+  #letGo(lane: Lane): void {
+    if (this.#lanes.get(lane.installationId) !== lane) return;
+    if (lane.isEmpty && isWell(lane.state)) this.#lanes.delete(lane.installationId);
   }
 
   #laneOf(installationId: string): Lane {
@@ -213,7 +228,9 @@ export class Engine {
     const now = this.#parts.clock.now();
     const at = lane.readyAt(now);
     if (at === undefined) {
-      if (lane.isEmpty && isWell(lane.state)) this.#lanes.delete(lane.installationId);
+      // What a pass brings may have been read from the table meanwhile: the lane remembers.
+      if (this.#isFanningOut) this.#emptied.add(lane);
+      else this.#letGo(lane);
       return;
     }
     if (at > now) {

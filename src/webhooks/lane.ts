@@ -43,6 +43,8 @@ export class Lane {
   /** Recorded while the table was being read: what was read of them is of before. */
   readonly #goneMeanwhile = new Set<string>();
   #credit = 0;
+  /** By the steady clock. */
+  #refilledAt = Number.NEGATIVE_INFINITY;
 
   constructor(installationId: string, state: LaneState = wellLane(installationId)) {
     this.installationId = installationId;
@@ -65,12 +67,18 @@ export class Lane {
     this.#dueAt = this.#dueAt === undefined ? at : Math.min(this.#dueAt, at);
   }
 
-  /** Owed since a moment ago. Kept in hand if there is room and nothing older waits in the table. */
-  hand(delivery: OwedDelivery, hasRoom: boolean): void {
+  /**
+   * Owed since a moment ago. Kept in hand if there is room and nothing older waits in the table.
+   * @param since by the steady clock, when making it owed began.
+   */
+  hand(delivery: OwedDelivery, hasRoom: boolean, since: number): void {
     const isBehind = this.#dueAt !== undefined && this.#dueAt <= delivery.dueAt;
     const isFull = !hasRoom || this.inHand >= MOST_IN_HAND;
+    // What has read the table since may have seen it before this was heard of, and it may be sent and recorded already.
+    const mayBeKnown = this.isRefilling || this.#refilledAt >= since;
     // Whether an earlier one of its order is owed, only the table knows.
-    if (isBehind || isFull || delivery.orderingKey !== null) this.expect(delivery.dueAt);
+    const isOrdered = delivery.orderingKey !== null;
+    if (isBehind || isFull || mayBeKnown || isOrdered) this.expect(delivery.dueAt);
     else this.#window.push(delivery);
   }
 
@@ -104,6 +112,7 @@ export class Lane {
 
   refill(rows: OwedDelivery[], nextDueAt: number | undefined): void {
     this.isRefilling = false;
+    this.#refilledAt = performance.now();
     const inHand = new Set(this.#window.slice(this.#next).map(({ id }) => id));
     for (const row of rows) {
       const isKnown =

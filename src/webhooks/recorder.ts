@@ -92,7 +92,7 @@ export class Recorder {
     this.#writingSince = performance.now();
     this.#underWrite = attempts.length;
     this.#writing = this.#deliveries
-      .record({ attempts, lanes: [...lanes.values()], calls })
+      .record({ attempts, lanes: [...lanes.values()], calls, isRepeated: this.isFailing })
       .then(() => {
         this.isFailing = false;
         this.#writing = undefined;

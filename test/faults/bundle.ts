@@ -7,13 +7,15 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts';
 export type Program = 'host' | 'publisher' | 'receiver';
 
 const PROGRAMS = ['host', 'publisher', 'receiver'].map((name) => `test/faults/programs/${name}.ts`);
+/** Loaded before a program. */
+const CLOCK = 'test/faults/programs/machine-clock.ts';
 /** What the host starts as threads: looked for beside it. */
 const THREADS = ['src/delivery-thread.ts', 'src/store/sqlite/checkpoint-thread.ts'];
 
 let bundled: Promise<string> | undefined;
 
 /** @returns where the program is, built once a run */
-export async function programFile(program: Program): Promise<string> {
+export async function programFile(program: Program | 'machine-clock'): Promise<string> {
   bundled ??= bundle();
   return join(await bundled, `${program}.mjs`);
 }
@@ -40,7 +42,7 @@ async function bundle(): Promise<string> {
   for (const store of ['sqlite', 'postgres'])
     symlinkSync(resolve(`src/store/${store}/migrations`), join(folder, store));
   await build({
-    entryPoints: [...PROGRAMS, ...THREADS].map((file) => ({
+    entryPoints: [...PROGRAMS, CLOCK, ...THREADS].map((file) => ({
       in: file,
       out: basename(file, '.ts'),
     })),

@@ -24,7 +24,9 @@ const OUTPUT_KEPT = 200_000;
 export async function startChild(program: Program, ...args: string[]): Promise<Child> {
   // Coverage is not asked of what is killed: writing it would slow every start.
   const { NODE_V8_COVERAGE: _, ...env } = process.env;
-  const child = spawn(process.execPath, [await programFile(program), ...args], {
+  // Of all threads of the program.
+  const clock = ['--import', await programFile('machine-clock')];
+  const child = spawn(process.execPath, [...clock, await programFile(program), ...args], {
     env: { ...env, NODE_OPTIONS: '', NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

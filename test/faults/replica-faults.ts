@@ -5,7 +5,12 @@ import type { Fault } from './soak-fault.ts';
 
 const HOUR = 3_600_000;
 
-export function replicaFaults(replicas: Replicas, random: () => number): Fault[] {
+/** @param setsClocks of the machines that they run on */
+export function replicaFaults(
+  replicas: Replicas,
+  random: () => number,
+  setsClocks: boolean,
+): Fault[] {
   const { rig } = replicas;
   const anyReplica = () => rig.replicas[Math.floor(random() * rig.replicas.length)]!;
   const faults: Fault[] = [
@@ -53,9 +58,8 @@ export function replicaFaults(replicas: Replicas, random: () => number): Fault[]
       },
     ]);
   }
-  if (replicas.movesClock) {
-    // Behind only: what is retried by a clock that is ahead waits for as long as it was.
-    faults.push(['a clock wrong', 2, () => anyReplica().setClock(-random() * HOUR)]);
+  if (setsClocks) {
+    faults.push(['a clock wrong', 2, () => anyReplica().setClock((random() * 2 - 1) * HOUR)]);
   }
   return faults;
 }

@@ -5,9 +5,7 @@ import { OPERATOR_TOKEN, SECRET_KEY } from '../helpers/start-host.ts';
 import { type Child, startChild } from './child.ts';
 import type { StartHost } from './programs/host.ts';
 
-export type ReplicaOptions = Pick<StartHost, 'database' | 'jitter' | 'leaseMs' | 'baseUrl'> & {
-  movesClock?: boolean;
-};
+export type ReplicaOptions = Pick<StartHost, 'database' | 'jitter' | 'leaseMs' | 'baseUrl'>;
 
 export class Replica {
   readonly port: number;
@@ -39,14 +37,13 @@ export class Replica {
   async start(): Promise<void> {
     this.#host = await (this.#spare ?? startChild('host'));
     this.#spare = undefined;
-    const { movesClock, ...options } = this.#options;
     const question: StartHost = {
-      ...options,
+      ...this.#options,
       ask: 'start',
       port: this.port,
       operatorToken: OPERATOR_TOKEN,
       secretKey: SECRET_KEY,
-      offsetMs: movesClock ? this.#offsetMs : undefined,
+      offsetMs: this.#offsetMs,
     };
     await this.#host.ask(question as unknown as Record<string, unknown>);
   }
@@ -62,7 +59,7 @@ export class Replica {
     await this.host.kill();
   }
 
-  /** Moves the clock of this host, and of those that follow it. */
+  /** Sets the clock of the machine that this host, and those that follow it, run on. */
   async setClock(offsetMs: number): Promise<void> {
     this.#offsetMs = offsetMs;
     await this.host.ask({ ask: 'clock', offsetMs });

@@ -157,7 +157,7 @@ describe('three replicas on one PostgreSQL', function () {
   ] as const) {
     it(`the clock of the one that delivers an hour ${title}: what it owes is delivered by the next`, async () => {
       // Seen red, an hour ahead: due in the table when that clock says.
-      const here = await underLoad({ movesClock: true });
+      const here = await underLoad();
       const { rig } = here;
       const engine = (await here.engine())!;
       await engine.setClock(offset);

@@ -22,14 +22,12 @@ const AFTER_A_STOP_MS = 1_000;
 export interface ReplicasOptions {
   /** PgBouncer stands between them and PostgreSQL. */
   isPooled?: boolean;
-  movesClock?: boolean;
 }
 
 export class Replicas {
   readonly rig: Rig;
   readonly server: PostgresServer;
   readonly bouncer: PgBouncer | undefined;
-  readonly movesClock: boolean;
   /** Of their database, without what stands between. */
   readonly url: string;
 
@@ -38,9 +36,7 @@ export class Replicas {
     server: PostgresServer,
     url: string,
     bouncer: PgBouncer | undefined,
-    movesClock: boolean,
   ) {
-    this.movesClock = movesClock;
     this.rig = rig;
     this.server = server;
     this.url = url;
@@ -50,7 +46,7 @@ export class Replicas {
   /** The first of them runs the engine. */
   static async start(
     server: PostgresServer,
-    { isPooled, movesClock = false }: ReplicasOptions = {},
+    { isPooled }: ReplicasOptions = {},
   ): Promise<Replicas> {
     const name = `faults_${Math.random().toString(36).slice(2)}`;
     await ask(server.url, `CREATE DATABASE ${name}`);
@@ -64,10 +60,10 @@ export class Replicas {
     const database = urlWith(url, (each) => {
       if (bouncer) each.port = String(bouncer.port);
     });
-    const options = { replicas: REPLICAS, database, jitter: 0, movesClock, leaseMs: LEASE_MS };
+    const options = { replicas: REPLICAS, database, jitter: 0, leaseMs: LEASE_MS };
     const rig = await Rig.open(options);
     for (const replica of rig.replicas) await replica.start();
-    return new Replicas(rig, server, url, bouncer, movesClock);
+    return new Replicas(rig, server, url, bouncer);
   }
 
   /** @returns undefined if none of those that answer runs it */

@@ -28,8 +28,6 @@ export interface RigOptions {
   /** Default: a folder of its own. */
   folder?: string;
   jitter?: number;
-  /** Its hosts' clocks can be set; such a host delivers without threads. */
-  movesClock?: boolean;
   /** Default: a file in the folder. */
   database?: string;
   /** Hosts on one database; only PostgreSQL bears more than one. */
@@ -81,9 +79,9 @@ export class Rig {
     const log = temporaryFolder();
     const receiver = await startChild('receiver', join(log, 'received.ndjson'));
     const at = await until(() => receiver.ask<number>({ ask: 'port' }), 'the receiver to listen');
-    const { folder = log, jitter, movesClock, leaseMs } = options;
+    const { folder = log, jitter, leaseMs } = options;
     const database = options.database ?? join(folder, 'mortise.db');
-    const shared: ReplicaOptions = { database, jitter, movesClock, leaseMs };
+    const shared: ReplicaOptions = { database, jitter, leaseMs };
     const replicas: Replica[] = [];
     for (let i = 0; i < count; i++)
       replicas.push(await Replica.at({ ...shared, baseUrl: replicas[0]?.url }));
@@ -148,7 +146,7 @@ export class Rig {
     return this.#first.stop();
   }
 
-  /** Moves the clock of this host, and of those that follow it. */
+  /** Sets the clock of the machine that this host, and those that follow it, run on. */
   setClock(offsetMs: number): Promise<void> {
     return this.#first.setClock(offsetMs);
   }

@@ -124,7 +124,7 @@ describe('a backlog of a hundred thousand on one dead endpoint', function () {
   let clean: { publish: number[]; arrival: number[]; rss: number };
 
   before(async () => {
-    rig = await Rig.open({ movesClock: true });
+    rig = await Rig.open();
     await rig.start();
     await rig.behave('dead', { status: 503 });
     dead = await rig.install('dead', { context: 'big' });

@@ -3,6 +3,7 @@
 // that is migrated already.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import sql from 'sql-template-tag';
 import { Database } from '../../src/store/postgres/database.ts';
 import { startPostgres, urlWith } from './postgres-server.ts';
 
@@ -60,6 +61,10 @@ async function makeTemplate(): Promise<string> {
   const url = await makeDatabase('template0');
   const db = new Database(url);
   await db.open();
+  // As where PostgreSQL has run for a while: nobody waits for gates of before.
+  await db.run(
+    sql`INSERT INTO mortise.lifetime (id, since) VALUES ('of the template', '-infinity')`,
+  );
   await db.close();
   return new URL(url).pathname.slice(1);
 }

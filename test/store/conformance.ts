@@ -1662,7 +1662,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         await store.deliveries.record({ attempts: [retry] });
         const rest = await store.deliveries.window(row.id, T, 10);
         expect(rest.due).to.have.length(2);
-        expect(rest.nextDueAt).to.equal(T + HOUR);
+        expect(rest.nextDueAt).to.be.within(T + 1, T + HOUR);
         const short = await store.deliveries.window(row.id, T, 1);
         expect(short.nextDueAt).to.equal(T);
         const lanes = await store.deliveries.lanes();

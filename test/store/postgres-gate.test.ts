@@ -4,7 +4,7 @@
 // reads in the statement that reads it; whoever comes second with no wait for what others have changed; whatever changes
 // an epoch with 'durable' unless it is asked for more; shut when it cannot read with FRESH_MS of a minute; not answering
 // without the limit of the wait; taken for dead without the look at its own row; lost without forgetting; a crash without
-// the look at the lifetime; the sweep without deleting, and with deleting whatever has been seen.
+// the look at the lifetime; a server that has just begun without the wait for all; the sweep without deleting, and with deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -17,6 +17,7 @@ import type { AttemptStore, Store } from '../../src/store/store.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
+import { tcpProxy } from '../helpers/tcp-proxy.ts';
 import { until } from '../helpers/until.ts';
 
 const TRIES = 200;
@@ -179,6 +180,29 @@ describe('the gate on PostgreSQL', () => {
     await db.run(sql`INSERT INTO mortise.gates (id, seen, lifetime)
       VALUES ('slow', '1:9000000000000:', 'before')`);
     expect(await disable(id)).to.be.within(250, LONGEST_ANSWER_MS);
+  });
+
+  it('that a new server does not know is waited for: it may have read at the old one a moment ago', async () => {
+    const proxy = await tcpProxy(url);
+    const elsewhere = openAttemptStore(proxy.url);
+    try {
+      const { id, epoch } = await installIn(revoking);
+      await elsewhere.gate.recipient(id);
+      // What the standby has that takes the place of a server, where the gate's row had not come to it.
+      proxy.hold();
+      await db.run(sql`DELETE FROM mortise.gates`);
+      await db.run(sql`TRUNCATE mortise.lifetime`);
+      expect(elsewhere.gate.isCurrent(id, epoch)).to.equal(true);
+      const took = await disable(id);
+      expect(elsewhere.gate.isCurrent(id, epoch)).to.equal(false);
+      expect(took).to.be.within(250, LONGEST_ANSWER_MS);
+      // From then on it is a server as any other.
+      expect(await disable((await installIn(revoking)).id)).to.be.below(250);
+    } finally {
+      proxy.letGo();
+      await elsewhere.close();
+      proxy.close();
+    }
   });
 
   it('that has lost its connection begins anew: who knows which server answers next', async () => {

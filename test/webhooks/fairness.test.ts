@@ -105,9 +105,9 @@ describe('an origin', () => {
 describe('a lane', () => {
   it('keeps what it is handed, and goes to the table for what it has no room for', () => {
     const lane = new Lane('i');
-    lane.hand(owed('a'), true);
-    lane.hand(owed('b'), false);
-    lane.hand(owed('c'), true);
+    lane.hand(owed('a'), true, 0);
+    lane.hand(owed('b'), false, 0);
+    lane.hand(owed('c'), true, 0);
     expect(lane.take(T)?.id).to.equal('a');
     // c came after b: what is newer does not overtake what is in the table.
     expect(lane.take(T)).to.equal(undefined);
@@ -123,7 +123,7 @@ describe('a lane', () => {
 
   it('does not take again what was recorded while the table was being read', () => {
     const lane = new Lane('i');
-    lane.hand(owed('a'), true);
+    lane.hand(owed('a'), true, 0);
     lane.take(T);
     lane.expect(T);
     lane.beginRefill();
@@ -132,9 +132,29 @@ describe('a lane', () => {
     expect(lane.take(T)).to.equal(undefined);
   });
 
+  it('leaves to the table what may have been read from it before it was handed', () => {
+    const lane = new Lane('i');
+    const since = performance.now();
+    lane.expect(T);
+    lane.beginRefill();
+    lane.hand(owed('a'), true, since);
+    lane.refill([owed('a'), owed('b')], undefined);
+    lane.hand(owed('b'), true, since);
+    expect([lane.take(T)?.id, lane.take(T)?.id, lane.take(T)?.id]).to.deep.equal([
+      'a',
+      'b',
+      undefined,
+    ]);
+    expect(lane.needsRefill(T)).to.equal(true);
+    lane.beginRefill();
+    lane.refill([owed('a'), owed('b')], undefined);
+    lane.hand(owed('c'), true, performance.now() + 1);
+    expect(lane.take(T)?.id).to.equal('c');
+  });
+
   it('leaves the order of one key to the table', () => {
     const lane = new Lane('i');
-    lane.hand(owed('a', { orderingKey: 'k' }), true);
+    lane.hand(owed('a', { orderingKey: 'k' }), true, 0);
     expect(lane.take(T)).to.equal(undefined);
     expect(lane.needsRefill(T)).to.equal(true);
   });
@@ -142,7 +162,7 @@ describe('a lane', () => {
   it('spends its turn: eight first attempts, two retries or replays, fewer large ones', () => {
     const turn = (deliveries: OwedDelivery[], bytes = 0) => {
       const lane = new Lane('i');
-      for (const delivery of deliveries) lane.hand(delivery, true);
+      for (const delivery of deliveries) lane.hand(delivery, true, 0);
       lane.beginTurn();
       let taken = 0;
       while (lane.hasCredit && lane.take(T)) {
@@ -161,7 +181,7 @@ describe('a lane', () => {
 
   it('is slow when what it sent first has not been answered', () => {
     const lane = new Lane('i');
-    lane.hand(owed('a'), true);
+    lane.hand(owed('a'), true, 0);
     lane.take(T);
     expect(lane.isSlow(T + SLOW_MS)).to.equal(false);
     expect(lane.isSlow(T + SLOW_MS + 1)).to.equal(true);

@@ -1,15 +1,16 @@
 // What is owed to whom, and what came of every attempt.
-import sql, { raw } from 'sql-template-tag';
+import sql, { empty, raw } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
-import type { LaneState, OwedDelivery } from '../rows.ts';
+import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
 import type { DeliveryStore, GateStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import type { Days } from './days.ts';
 import { endUnsent } from './end-unsent.ts';
+import type { LaneStarts } from './lane-starts.ts';
 import { findLaneState, LANE_STATE_COLUMNS, writeLaneStates } from './lane-states.ts';
 import { oweCalls } from './lifecycle.ts';
 import type { Queries } from './queries.ts';
-import { recordAttempts } from './record.ts';
+import { findRecorded, recordAttempts } from './record.ts';
 import { findWebhooksOff, switchWebhooksOff } from './webhooks.ts';
 
 const OWED_COLUMNS = raw(`d.id, d.installation_id AS "installationId", d.webhook_id AS "webhookId",
@@ -18,12 +19,14 @@ const OWED_COLUMNS = raw(`d.id, d.installation_id AS "installationId", d.webhook
   d.expires_at AS "expiresAt"`);
 /** A long backlog that was never tried says nothing. */
 const MOST_LOOKED_AT = 1_000;
+const NONE: ReadonlySet<AttemptRecord> = new Set();
 
 type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };
 
 export function deliveryStore(
   db: Database,
   days: Days,
+  starts: LaneStarts,
   observer: StoreObserver | undefined,
 ): Omit<DeliveryStore, keyof GateStore | 'find' | 'list'> {
   return {
@@ -48,18 +51,26 @@ export function deliveryStore(
       }));
     },
     async window(installationId, now, limit) {
-      const isOfLane = sql`d.bucket = ${bucketOf(installationId)} AND d.installation_id = ${installationId}`;
+      const began = performance.now();
+      const from = starts.of(installationId);
+      const isOfLane = sql`d.bucket = ${bucketOf(installationId)} AND d.installation_id = ${installationId}
+        ${from === undefined ? empty : sql`AND d.due_at >= ${from}`}`;
       const due = await db.all<OwedDelivery>(sql`SELECT ${OWED_COLUMNS} FROM mortise.deliveries d
         WHERE ${isOfLane} AND d.due_at <= ${now} AND (d.ordering_key IS NULL OR NOT EXISTS (
           SELECT 1 FROM mortise.deliveries e WHERE e.webhook_id = d.webhook_id AND e.ordering_key = d.ordering_key
             AND e.event_seq < d.event_seq))
         ORDER BY d.due_at, d.event_seq LIMIT ${limit}`);
+      const others = await db.get<{ next: number | null; first: number | null }>(sql`SELECT
+          (SELECT MIN(d.due_at) FROM mortise.deliveries d WHERE ${isOfLane}) AS first,
+          (SELECT MIN(d.due_at) FROM mortise.deliveries d WHERE ${isOfLane} AND d.due_at > ${now}) AS next`);
+      const firstDueAt = others!.first ?? undefined;
+      const wholeIn = starts.looked(installationId, now, { from, firstDueAt, began });
       if (due.length === limit) return { due, nextDueAt: now };
-      const next = await db.get<{ dueAt: number | null }>(sql`SELECT MIN(d.due_at) AS "dueAt"
-        FROM mortise.deliveries d WHERE ${isOfLane} AND d.due_at > ${now}`);
-      return { due, nextDueAt: next?.dueAt ?? undefined };
+      const dueAts = [others!.next, wholeIn === undefined ? null : now + wholeIn];
+      const known = dueAts.filter((at) => at !== null);
+      return { due, nextDueAt: known.length > 0 ? Math.floor(Math.min(...known)) : undefined };
     },
-    async record({ attempts, lanes = [], calls = [] }) {
+    async record({ attempts, lanes = [], calls = [], isRepeated }) {
       const gone = attempts.filter(({ reason }) => reason === 'gone');
       const changed = [...gone.map(({ delivery }) => delivery), ...calls];
       const record = () =>
@@ -74,10 +85,14 @@ export function deliveryStore(
               gone.map(({ delivery, at }) => ({ webhookId: delivery.webhookId, at })),
             );
           }
-          const ended = await recordAttempts(tx, attempts);
+          const known = isRepeated ? await findRecorded(tx, attempts) : NONE;
+          const ended = await recordAttempts(
+            tx,
+            attempts.filter((attempt) => !known.has(attempt)),
+          );
           await writeLaneStates(tx, lanes);
           await oweCalls(tx, calls);
-          return ended;
+          return [...known, ...ended];
           // After a power loss, what was sent last is sent again, with the same ids.
         }, 'committed');
       const times = attempts.map(({ at }) => at);

@@ -4,6 +4,8 @@ import type { DroppedDay, EngineStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Days, type DayTable, endOf } from './days.ts';
 import { tryLease } from './engine-lease.ts';
+import type { LaneStarts } from './lane-starts.ts';
+import type { OutboxStart } from './outbox-start.ts';
 import type { Queries } from './queries.ts';
 import { sweep } from './sweep.ts';
 
@@ -25,6 +27,7 @@ interface Owed {
 export function engineStore(
   db: Database,
   days: Record<DayTable, Days>,
+  starts: { outbox: OutboxStart; lanes: LaneStarts },
   leaseMs?: number,
 ): EngineStore {
   let seen: string | undefined;
@@ -42,9 +45,15 @@ export function engineStore(
     return hasChanged || isMore;
   }
   return {
-    tryLock: () => tryLease(db, leaseMs),
+    async tryLock() {
+      const lock = await tryLease(db, leaseMs);
+      if (lock) for (const start of Object.values(starts)) start.forget();
+      return lock;
+    },
     async hasForeignChanges() {
-      const work = await db.get(sql`SELECT 1 WHERE EXISTS (SELECT 1 FROM mortise.outbox)
+      // Of EXISTS PostgreSQL drops the order, and may read the table from its beginning.
+      const work = await db.get(sql`SELECT 1
+        WHERE (SELECT seq FROM mortise.outbox WHERE seq >= ${starts.outbox.seq} ORDER BY seq LIMIT 1) IS NOT NULL
         OR EXISTS (SELECT 1 FROM mortise.recoveries)`);
       return (await isOwedOther()) || work !== undefined;
     },

@@ -6,6 +6,7 @@ import { type Database, DURABLE } from './database.ts';
 import type { Days } from './days.ts';
 import { fanOut } from './fan-out.ts';
 import { GroupedPublishes } from './grouped-publishes.ts';
+import type { OutboxStart } from './outbox-start.ts';
 import { EVENT_COLUMNS, owedEventStore } from './owed-events.ts';
 import { asUnusable, productTransaction } from './product-transaction.ts';
 import { hasKeys, idsOf, type PublishedRow, publishing } from './publish.ts';
@@ -25,6 +26,7 @@ const DURABLE_THERE = raw(
 export function eventStore(
   db: Database,
   days: Days,
+  outbox: OutboxStart,
   observer: StoreObserver | undefined,
 ): EventStore {
   const timesOf = (events: EventRow[]) => events.map(({ createdAt }) => createdAt);
@@ -85,7 +87,7 @@ export function eventStore(
       return Number(row?.value ?? 0);
     },
     async fanOut(limit, now, expiresAfterMs) {
-      const pass = await fanOut(db, limit, now, now + expiresAfterMs);
+      const pass = await fanOut(db, outbox, limit, now, now + expiresAfterMs);
       observer?.owed(pass.owed.length);
       return pass;
     },

@@ -7,6 +7,7 @@ import type { FannedOut, OwedDelivery } from '../rows.ts';
 import { DELIVERIES_PER_CHUNK, wholeInstallations } from '../wide-events.ts';
 import type { Database } from './database.ts';
 import { lockSubscriptions } from './fan-out-lock.ts';
+import { MOMENT, type Moment, type OutboxStart } from './outbox-start.ts';
 import type { Queries } from './queries.ts';
 
 /** Whom an event `o` is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
@@ -21,7 +22,7 @@ export const SUBSCRIBED_THEN = raw(`s.since_seq < o.seq
  */
 const NOW = raw('(extract(epoch FROM clock_timestamp()) * 1000)::bigint');
 
-interface Told {
+interface Told extends Moment {
   eventSeq: number;
   eventId: string;
   eventType: string;
@@ -49,14 +50,16 @@ interface Plan {
 
 export function fanOut(
   db: Database,
+  outbox: OutboxStart,
   limit: number,
   now: number,
   expiresAt: number,
 ): Promise<FannedOut> {
   return db.transaction(async (tx) => {
     await lockSubscriptions(tx);
-    const rows = await waiting(tx, limit);
+    const rows = await waiting(tx, outbox.seq, limit);
     if (rows.length === 0) return { owed: [], events: 0 };
+    outbox.found(rows[0]!.eventSeq, rows[0]!);
     const { told, events, progress } = plan(rows);
     const owed = told.map((row) => toOwed(row, now, expiresAt));
     const made = await owe(tx, owed, progress);
@@ -67,11 +70,11 @@ export function fanOut(
 }
 
 /** Events in the order of their numbers, each with those it is for; one that is for nobody has one row without any. */
-function waiting(tx: Queries, limit: number): Promise<Row[]> {
+function waiting(tx: Queries, from: number, limit: number): Promise<Row[]> {
   return tx.all(sql`SELECT o.seq AS "eventSeq", o.event_id AS "eventId", o.event_type AS "eventType",
       o.event_at AS "eventAt", o.ordering_key AS "orderingKey", o.after_installation AS after,
-      t.installation_id AS "installationId", t.webhook_id AS "webhookId"
-    FROM (SELECT * FROM mortise.outbox ORDER BY seq LIMIT ${limit}) o
+      t.installation_id AS "installationId", t.webhook_id AS "webhookId", ${MOMENT}
+    FROM (SELECT * FROM mortise.outbox WHERE seq >= ${from} ORDER BY seq LIMIT ${limit}) o
     LEFT JOIN LATERAL (
       SELECT s.installation_id, s.webhook_id
       FROM mortise.subscriptions s JOIN mortise.installations i ON i.id = s.installation_id
@@ -102,7 +105,11 @@ function isTold(row: Row): row is Told {
   return row.installationId !== null;
 }
 
-function toOwed({ after: _, ...told }: Told, now: number, expiresAt: number): OwedDelivery {
+function toOwed(
+  { after: _, oldest: _oldest, taken: _taken, ...told }: Told,
+  now: number,
+  expiresAt: number,
+): OwedDelivery {
   return {
     id: derivedIdAt(told.eventAt, told.eventId, told.installationId, told.webhookId),
     ...told,

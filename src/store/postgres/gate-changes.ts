@@ -5,14 +5,19 @@
 // see, and says what it has taken in by that snapshot: snapshots know the order of commits, which numbers of a sequence
 // do not. A gate that cannot read, or is not heard of, takes itself for shut FRESH_MS after the beginning of what it
 // read last: so nobody is waited for longer than that, and nothing depends on anybody's clock being right.
+//
+// A standby that takes the place of the server a gate has read from may lack the gate's row. It begins a lifetime of its
+// own (lifetime.ts), in which all that change an epoch wait at first, until whoever has read before is shut.
 import { setTimeout as sleep } from 'node:timers/promises';
-import sql from 'sql-template-tag';
+import sql, { raw } from 'sql-template-tag';
+import { lifetimeOf } from './lifetime.ts';
 import type { Queries } from './queries.ts';
 
 /** How old what a gate has read may be when something is sent, milliseconds. */
 export const FRESH_MS = 250;
 /** From then on every gate has seen a change, or is shut; with room for clocks that do not run alike. */
 const LONGEST_WAIT_MS = 300;
+const LONGEST_WAIT = raw(`interval '${LONGEST_WAIT_MS} milliseconds'`);
 const ASK_EVERY_MS = 10;
 
 /** What gates have to see, and is committed. */
@@ -37,11 +42,19 @@ export async function untilGatesHaveSeen(db: Queries, changes: GateChanges): Pro
   }
 }
 
+/**
+ * A server whose lifetime has just begun may have taken the place of another, and not know a gate that has read there:
+ * it counts as unseen until every such gate is shut.
+ */
 async function isUnseen(db: Queries, { xid, installationId }: GateChanges): Promise<boolean> {
-  const unseen = await db.get(sql`SELECT 1 FROM mortise.gates g
-    WHERE g.lifetime IS DISTINCT FROM (SELECT id FROM mortise.lifetime)
-      OR EXISTS (SELECT 1 FROM mortise.gate_changes c
-        WHERE (c.xid = ${xid ?? null}::xid8 OR c.installation_id = ${installationId ?? null})
-          AND NOT pg_visible_in_snapshot(c.xid, g.seen)) LIMIT 1`);
-  return unseen !== undefined;
+  const row = await db.get<{ lifetime: string | null; isUnseen: boolean }>(
+    sql`SELECT l.id AS lifetime, l.since IS NULL OR l.since > clock_timestamp() - ${LONGEST_WAIT} OR EXISTS (
+        SELECT 1 FROM mortise.gates g WHERE g.lifetime IS DISTINCT FROM l.id
+          OR EXISTS (SELECT 1 FROM mortise.gate_changes c
+            WHERE (c.xid = ${xid ?? null}::xid8 OR c.installation_id = ${installationId ?? null})
+              AND NOT pg_visible_in_snapshot(c.xid, g.seen))) AS "isUnseen"
+      FROM (SELECT 1) one LEFT JOIN mortise.lifetime l ON true`,
+  );
+  if (row!.lifetime === null) await lifetimeOf(db);
+  return row!.isUnseen;
 }

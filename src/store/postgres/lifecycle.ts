@@ -14,7 +14,7 @@ const HEADS =
   raw(`(SELECT DISTINCT ON (installation_id) * FROM mortise.lifecycle_calls WHERE state = 'owed'
   ORDER BY installation_id, seq)`);
 
-/** In the order of these calls they are made, so their installations are locked. */
+/** In the order of these calls they are made, so their installations are locked. One that is owed already stays so. */
 export async function oweCalls(tx: Queries, calls: LifecycleCall[]): Promise<void> {
   if (calls.length === 0) return;
   const each = <K extends keyof LifecycleCall>(name: K) => calls.map((call) => call[name]);
@@ -24,7 +24,7 @@ export async function oweCalls(tx: Queries, calls: LifecycleCall[]): Promise<voi
     FROM unnest(${each('id')}::text[], ${each('installationId')}::text[], ${each('kind')}::text[],
       ${each('attempts')}::bigint[], ${each('dueAt')}::bigint[], ${each('createdAt')}::bigint[]) WITH ORDINALITY
       AS c (id, installation_id, kind, attempts, due_at, created_at, place)
-    ORDER BY place`);
+    ORDER BY place ON CONFLICT (id) DO NOTHING`);
 }
 
 export async function oweCall(tx: Queries, call: LifecycleCall | undefined): Promise<void> {

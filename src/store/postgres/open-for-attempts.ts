@@ -1,6 +1,7 @@
 // What a thread that makes attempts reads: the database that the host has open, over a few connections of its own.
 import type { AttemptStore } from '../store.ts';
 import { Database } from './database.ts';
+import { DatabaseClock } from './database-clock.ts';
 import { Gate } from './gate.ts';
 import { owedEventStore } from './owed-events.ts';
 
@@ -13,10 +14,13 @@ const GATE_POOL = { mostConnections: 1, queryTimeoutMs: 2_000 };
 export function openPostgresForAttempts(url: string): AttemptStore {
   const db = new Database(url, undefined, { mostConnections: MOST_CONNECTIONS });
   const gate = openGate(db, url);
+  const clock = new DatabaseClock(db);
   return {
     events: owedEventStore(db),
     gate,
+    clock,
     async close() {
+      clock.close();
       await gate.close();
       await db.close();
     },

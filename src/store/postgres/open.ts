@@ -5,6 +5,7 @@ import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';
 import { consumerStore } from './consumers.ts';
 import { Database } from './database.ts';
+import { DatabaseClock } from './database-clock.ts';
 import { Days } from './days.ts';
 import { deliveryStore } from './deliveries.ts';
 import { deliveryViews } from './delivery-views.ts';
@@ -14,9 +15,11 @@ import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
+import { LaneStarts } from './lane-starts.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { oauth1Store } from './oauth1.ts';
 import { openGate } from './open-for-attempts.ts';
+import { OutboxStart } from './outbox-start.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
@@ -36,6 +39,8 @@ export function openPostgres(
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
   const gate = openGate(db, url);
+  const clock = new DatabaseClock(db);
+  const starts = { outbox: new OutboxStart(), lanes: new LaneStarts() };
   return {
     installKeys: installKeyStore(db),
     installations: installationStore(db),
@@ -50,17 +55,19 @@ export function openPostgres(
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
     tokens: tokenStore(db),
-    events: eventStore(db, days.events, observer),
+    events: eventStore(db, days.events, starts.outbox, observer),
     deliveries: {
-      ...deliveryStore(db, days.attempts, observer),
+      ...deliveryStore(db, days.attempts, starts.lanes, observer),
       ...deliveryViews(db),
       recipient: gate.recipient,
       isCurrent: gate.isCurrent,
     },
     explanations: explanationStore(db),
     replays: replayStore(db, observer),
-    engine: engineStore(db, days, leaseMs),
+    engine: engineStore(db, days, starts, leaseMs),
+    clock,
     async close() {
+      clock.close();
       await gate.close();
       await db.close();
     },

@@ -33,8 +33,9 @@ export function publishing(events: EventRow[], setting: Sql): Sql {
       AS a (id, type, context, resource, actor, ordering_key, trace_id, created_at, bucket, start, length, key,
         body_hash, expires_at, place)),
     ${hasKeys(events) ? takingKeys(events) : WITHOUT_KEYS},
-    -- Numbered in their order.
-    new AS MATERIALIZED (SELECT nextval('mortise.event_numbers') AS seq, t.*
+    -- Numbered in their order, and not before the transaction has its id (outbox-start.ts).
+    new AS MATERIALIZED (
+      SELECT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('mortise.event_numbers') END AS seq, t.*
       FROM (SELECT * FROM told WHERE told_id = id ORDER BY place) t),
     event AS (INSERT INTO mortise.events (seq, id, type, context, resource, actor, ordering_key, trace_id, payload, created_at)
       SELECT seq, id, type, context, resource, actor, ordering_key, trace_id,

@@ -17,6 +17,28 @@ export async function recordAttempts(
   return ended;
 }
 
+/**
+ * Those that are in the log: of a record that was asked for before, and perhaps committed unheard. If that is still under
+ * way, it is waited for by the rows that it deletes.
+ */
+export async function findRecorded(
+  tx: Queries,
+  attempts: AttemptRecord[],
+): Promise<Set<AttemptRecord>> {
+  if (attempts.length === 0) return new Set();
+  const ids = attempts.map(({ delivery }) => delivery.id);
+  await tx.run(
+    sql`SELECT 1 FROM mortise.deliveries WHERE id = ANY (${ids}::text[]) ORDER BY id FOR UPDATE`,
+  );
+  const times = attempts.map(({ at }) => at);
+  const places = await tx.all<{ place: number }>(sql`SELECT m.place FROM unnest(${ids}::text[],
+      ${attempts.map(({ number }) => number)}::int[], ${times}::bigint[]) WITH ORDINALITY AS m (delivery_id, number, at, place)
+    WHERE EXISTS (SELECT 1 FROM mortise.attempts a
+      WHERE a.delivery_id = m.delivery_id AND a.number = m.number AND a.at = m.at
+        AND a.at BETWEEN ${Math.min(...times)} AND ${Math.max(...times)})`);
+  return new Set(places.map(({ place }) => attempts[place - 1]!));
+}
+
 /** One statement changes a row once: a second attempt of the same delivery is of another round. */
 function rounds(attempts: AttemptRecord[]): AttemptRecord[][] {
   const made: AttemptRecord[][] = [];

@@ -137,7 +137,7 @@ export function deliveryStore(
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
         return those;
-        // After a power loss, what was sent last is sent again, with the same ids.
+        // After a power loss, what was sent last is sent again, with the same ids. A commit that failed has not been made.
       }, 'committed');
       for (const { outcome, reason } of ended)
         if (outcome !== 'retry') observer?.ended(1, outcome, reason);

@@ -1,5 +1,6 @@
 // What a thread that makes attempts reads: the file that the host has open, over connections that cannot write.
 import Database from 'better-sqlite3';
+import { systemClock } from '../../core/clock.ts';
 import type { AttemptStore, GateStore } from '../store.ts';
 import { eventTables } from './event-tables.ts';
 import { gateStore } from './gate.ts';
@@ -16,6 +17,7 @@ export function openSqliteForAttempts(path: string): AttemptStore {
   return {
     events: owedEventStore(events, eventTables(events)),
     gate,
+    clock: systemClock,
     async close() {
       events.close();
       close();

@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
+import { systemClock } from '../../core/clock.ts';
 import { MortiseError } from '../../core/errors.ts';
 import type { Store, StoreObserver } from '../store.ts';
 import { attemptTables } from './attempt-tables.ts';
@@ -93,6 +94,8 @@ export function openSqlite(
     explanations: explanationStore(db, days.attempts, days.events),
     replays: replayStore(db, writer, days.attempts, days.events, observer),
     engine: engineStore(db, file, writer, days),
+    // Whoever opens the file is on the machine that has it.
+    clock: systemClock,
     async close() {
       await writer.drain();
       await reader.drain();

@@ -1,10 +1,12 @@
 // The host that is killed, stopped, starved. It loads first and starts when it is told to, so that the next one can
-// load while this one runs; its clock can be moved.
+// load while this one runs; the clock of its machine can be set.
 import { createServer, type Server } from 'node:http';
 import Koa from 'koa';
 import { createHostOn, type Host } from '../../../src/create-host.ts';
 import { answerQuestions } from './answer-questions.ts';
 import { PLATFORM } from './platform.ts';
+import { setMachineClock } from './set-machine-clock.ts';
+import { takeStatementTimes, timeStatements } from './statement-times.ts';
 
 export interface StartHost {
   ask: 'start';
@@ -16,13 +18,12 @@ export interface StartHost {
   secretKey: string;
   /** [0, 1): makes every retry come after the shortest wait (0) or the longest. Default: random. */
   jitter?: number;
-  /** How far its clock is off; undefined: it has the system's, and threads that deliver. */
+  /** How far the clock of its machine is off. */
   offsetMs?: number;
   /** How long the right to run the engine lasts. */
   leaseMs?: number;
 }
 
-let offsetMs = 0;
 let running: { server: Server; host: Host } | undefined;
 
 answerQuestions(async (question) => {
@@ -30,8 +31,10 @@ answerQuestions(async (question) => {
     case 'start':
       return start(question as unknown as StartHost);
     case 'clock':
-      offsetMs = Number(question.offsetMs);
+      setMachineClock(Number(question.offsetMs));
       return;
+    case 'statements':
+      return takeStatementTimes();
     case 'close':
       running?.server.close();
       running?.server.closeIdleConnections();
@@ -41,8 +44,9 @@ answerQuestions(async (question) => {
 });
 
 async function start(options: StartHost): Promise<void> {
+  timeStatements();
   const { database, operatorToken, secretKey, port, jitter } = options;
-  offsetMs = options.offsetMs ?? 0;
+  setMachineClock(options.offsetMs ?? 0);
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -57,7 +61,6 @@ async function start(options: StartHost): Promise<void> {
       operatorToken,
       secretKey,
       log: 'warn',
-      ...(options.offsetMs !== undefined && { clock: { now: () => Date.now() + offsetMs } }),
       ...(jitter !== undefined && { random: () => jitter }),
     },
     { leaseMs: options.leaseMs },

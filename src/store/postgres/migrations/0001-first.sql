@@ -102,7 +102,8 @@ CREATE TABLE mortise.engine_lease (
 -- its place (lifetime.ts).
 CREATE UNLOGGED TABLE mortise.lifetime (
   is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-  id mortise.id NOT NULL
+  id mortise.id NOT NULL,
+  since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE TABLE mortise.oauth_clients (

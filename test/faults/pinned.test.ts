@@ -1,0 +1,106 @@
+// Fault 26, in short: a REPEATABLE READ transaction is held open while thousands of deliveries come and go. What is deleted
+// stays for it, and the engine's own statements must not walk over that: counted in blocks that they look at, since time
+// on a loaded machine says little. `npm run soak -- --replicas --pinned` measures time, on hosts under load.
+//
+// Seen red: an outbox that begins at 0, for fan-out and for the look whether there is something in it, and a lane that
+// does.
+import { expect } from 'chai';
+import { openPostgres } from '../../src/store/postgres/open.ts';
+import type { AttemptRecord, OwedDelivery } from '../../src/store/rows.ts';
+import type { Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
+import { migratedDatabase } from '../helpers/postgres.ts';
+import { installIn } from '../helpers/postgres-installation.ts';
+import { blocksLookedAt, MOST_TIMES, pin } from './pinned.ts';
+import { sleep } from './rig.ts';
+
+const HOUR = 3_600_000;
+const CYCLES = 40;
+const EVENTS = 8_000;
+const AT_ONCE = 500;
+/** PostgreSQL counts what a connection has read once a second at most. */
+const COUNTED_MS = 1_100;
+/** As long as a look at a lane reaches back, and more (lane-starts.ts); and from one look at all to the next. */
+const MARGIN_MS = 6_000;
+const WHOLE_MS = 31_000;
+
+describe('a transaction that is held open by somebody', function () {
+  this.timeout(120_000);
+  let url: string;
+  let store: Store;
+  let id: string;
+  let unpin: () => Promise<void>;
+
+  before(async () => {
+    url = await migratedDatabase();
+    store = openPostgres(url);
+    id = (await installIn(store, ['repo:push'])).id;
+    unpin = await pin(url);
+  });
+  after(async () => {
+    await unpin();
+    await store.close();
+  });
+
+  const attempted = (delivery: OwedDelivery, own: Partial<AttemptRecord> = {}): AttemptRecord => ({
+    delivery,
+    number: delivery.attempts + 1,
+    at: Date.now(),
+    durationMs: 1,
+    outcome: 'delivered',
+    status: 200,
+    reason: null,
+    message: null,
+    responseExcerpt: null,
+    url: '',
+    withheld: [],
+    nextDueAt: null,
+    ...own,
+  });
+  const window = async (limit = 16) => (await store.deliveries.window(id, Date.now(), limit)).due;
+
+  /** What the engine does for one event that fails once. */
+  async function cycle(): Promise<void> {
+    await store.events.publish([eventRow()]);
+    await store.engine.hasForeignChanges();
+    const { owed } = await store.events.fanOut(256, Date.now(), HOUR);
+    const failed = { outcome: 'retry', nextDueAt: Date.now() } as const;
+    await store.deliveries.record({ attempts: owed.map((one) => attempted(one, failed)) });
+    const due = await window();
+    expect(due.length).to.be.at.least(1);
+    await store.deliveries.record({ attempts: due.map((one) => attempted(one)) });
+  }
+
+  async function blocksOfCycles(): Promise<number> {
+    await sleep(COUNTED_MS);
+    await store.engine.hasForeignChanges();
+    const before = await blocksLookedAt(url);
+    for (let i = 0; i < CYCLES; i++) await cycle();
+    await sleep(COUNTED_MS);
+    await store.engine.hasForeignChanges();
+    const { blocks } = await blocksLookedAt(url);
+    return (blocks - before.blocks) / CYCLES;
+  }
+
+  it('makes nothing that the engine asks look at more blocks', async () => {
+    await cycle();
+    const lookedAtAll = performance.now();
+    const before = await blocksOfCycles();
+    for (let made = 0; made < EVENTS; made += AT_ONCE) {
+      await store.events.publish(Array.from({ length: AT_ONCE }, () => eventRow()));
+      while ((await store.events.fanOut(256, Date.now(), HOUR)).events > 0);
+      for (let due = await window(256); due.length > 0; due = await window(256)) {
+        await store.deliveries.record({ attempts: due.map((one) => attempted(one)) });
+      }
+    }
+    await sleep(MARGIN_MS);
+    const since = performance.now() - lookedAtAll;
+    if (since > WHOLE_MS / 2) await sleep(Math.max(WHOLE_MS - since, 0));
+    await cycle();
+    const after = await blocksOfCycles();
+    console.log(
+      `      ${before.toFixed(0)} blocks for an event at the start, ${after.toFixed(0)} after ${EVENTS} events`,
+    );
+    expect(after).to.be.below(MOST_TIMES * before);
+  });
+});
