@@ -9,7 +9,7 @@ import type {
   LifecycleCall,
   OwedDelivery,
 } from '../store/rows.ts';
-import type { Store, Unsendable } from '../store/store.ts';
+import type { OwedLane, Sender, Share, Store, Unsendable } from '../store/store.ts';
 import { type Attempted, EXPIRED, type Refusal } from './attempt.ts';
 import { AttemptBroken, type Attempts } from './attempts.ts';
 import { Endpoint } from './endpoint.ts';
@@ -34,8 +34,8 @@ export interface EngineParts {
   ) => Promise<LifecycleCall | undefined>;
   /** Such calls are owed since this moment. */
   onCallsOwed: () => void;
-  /** Whether no other process may run it. Nothing is begun while it is not so. */
-  isInCharge: () => boolean;
+  /** What it sends for. Nothing is begun of what is not in it, and nothing at all while it is not held. */
+  share: Pick<Share, 'isHeld' | 'includes'>;
 }
 
 const EVENTS_PER_PASS = 256;
@@ -51,7 +51,7 @@ const LONGEST_SLEEP_MS = 60_000;
 const ENDED_PER_CHUNK = 500;
 const STANDINGS = ['well', 'untried', 'troubled'] as const;
 
-export class Engine {
+export class Engine implements Sender {
   readonly #parts: EngineParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #endpoints = new Map<string, Endpoint>();
@@ -84,22 +84,38 @@ export class Engine {
     });
   }
 
-  /** Finds by their presence what an earlier process left. */
-  async start(): Promise<void> {
-    await this.#findOwed();
+  start(): void {
     this.#isOpen = true;
     this.#watch = setInterval(() => this.#lookForSlowOnes(), SLOW_MS / 4);
     this.#watch.unref();
     this.wake();
   }
 
-  async #findOwed(): Promise<void> {
-    for (const { installationId, dueAt, state } of await this.#parts.store.deliveries.lanes()) {
+  /** What an earlier process left, or another has handed over. */
+  taken(lanes: OwedLane[]): void {
+    for (const { installationId, dueAt, state } of lanes) {
       const lane = this.#lanes.get(installationId) ?? new Lane(installationId, state);
       this.#lanes.set(installationId, lane);
       lane.expect(dueAt);
       this.#arrange(lane);
     }
+    this.#pump();
+  }
+
+  letGo(): void {
+    for (const lane of this.#lanes.values()) this.#letGoOf(lane);
+  }
+
+  lingering(): string[] {
+    const { share } = this.#parts;
+    return [...this.#lanes.values()]
+      .filter((lane) => !share.includes(lane.installationId) && !lane.isQuiet)
+      .map(({ installationId }) => installationId);
+  }
+
+  mayOweMore(): void {
+    this.#mayOweMore = true;
+    this.wake();
   }
 
   /** Events may have been published, or what is owed may have changed. */
@@ -116,6 +132,7 @@ export class Engine {
 
   /** Something was made due for this installation by others, or what kept it from being sent is gone. */
   expect(installationId: string, state?: LaneState): void {
+    if (!this.#parts.share.includes(installationId)) return;
     const lane = this.#laneOf(installationId);
     if (state) {
       Object.assign(lane.state, state);
@@ -157,8 +174,10 @@ export class Engine {
     const { store, clock, log } = this.#parts;
     try {
       while (this.#mayFanOut()) {
-        if (this.#mayOweMore) await this.#findOwed();
-        this.#mayOweMore = false;
+        if (this.#mayOweMore) {
+          this.#mayOweMore = false;
+          this.taken(await store.deliveries.lanes());
+        }
         this.#mayHaveEvents = false;
         const now = clock.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
@@ -179,11 +198,12 @@ export class Engine {
   }
 
   #mayFanOut(): boolean {
-    const isAble = this.#isOpen && this.#parts.isInCharge() && !this.#recorder.isFailing;
+    const isAble = this.#isOpen && this.#parts.share.isHeld() && !this.#recorder.isFailing;
     return isAble && this.#mayHaveEvents;
   }
 
   #hand(delivery: OwedDelivery): void {
+    if (!this.#parts.share.includes(delivery.installationId)) return;
     const lane = this.#laneOf(delivery.installationId);
     const before = lane.inHand;
     // What waits for long waits in the table.
@@ -210,6 +230,7 @@ export class Engine {
     if (lane.queuedAs !== undefined || lane.isRefilling) return;
     // One that had no more work was let go of, and another may stand in its place.
     if (this.#lanes.get(lane.installationId) !== lane) return;
+    if (this.#letGoOf(lane)) return;
     const now = this.#parts.clock.now();
     const at = lane.readyAt(now);
     if (at === undefined) {
@@ -237,6 +258,16 @@ export class Engine {
     this.#ready[lane.standing].push(lane);
   }
 
+  /** @returns false if it is of the share */
+  #letGoOf(lane: Lane): boolean {
+    if (this.#parts.share.includes(lane.installationId)) return false;
+    this.#inHand -= lane.inHand;
+    lane.letGo();
+    const isKnown = this.#lanes.get(lane.installationId) === lane;
+    if (isKnown && lane.isQuiet) this.#lanes.delete(lane.installationId);
+    return true;
+  }
+
   /** Once per turn of the event loop, after all answers that came in it: what starts together costs less. */
   #pump(): void {
     if (this.#isPumpWanted || !this.#isOpen) return;
@@ -248,7 +279,7 @@ export class Engine {
   }
 
   #serve(): void {
-    if (!this.#isOpen || this.#recorder.isBehind || !this.#parts.isInCharge()) return;
+    if (!this.#isOpen || this.#recorder.isBehind || !this.#parts.share.isHeld()) return;
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       lane.waitsUntil = undefined;
@@ -277,6 +308,7 @@ export class Engine {
   }
 
   #serveLane(lane: Lane, now: number): void {
+    if (this.#letGoOf(lane)) return;
     lane.beginTurn();
     while (lane.hasCredit && this.#mayStart(lane)) {
       if (lane.needsRefill(now)) {

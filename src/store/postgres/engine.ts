@@ -1,13 +1,15 @@
 // What whoever runs the engine does on the database beside deliveries.
 import sql, { raw } from 'sql-template-tag';
-import type { DroppedDay, EngineStore } from '../store.ts';
+import type { DroppedDay, EngineStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Days, type DayTable, endOf } from './days.ts';
 import { tryLease } from './engine-lease.ts';
+import type { OwnBuckets } from './own-buckets.ts';
 import type { Queries } from './queries.ts';
+import { joinReplicas } from './share.ts';
 import { sweep } from './sweep.ts';
 
-/** How soon an add-on is told of what another process has done; what is published is looked for with every question. */
+/** How soon an add-on is told of what another process has done. */
 const OWED_EVERY_MS = 250;
 /** Of what is owed the newest are looked at. */
 const MOST_LOOKED_AT = 100;
@@ -25,12 +27,13 @@ interface Owed {
 export function engineStore(
   db: Database,
   days: Record<DayTable, Days>,
-  leaseMs?: number,
+  own: OwnBuckets,
+  { leaseMs, observer }: { leaseMs?: number; observer?: StoreObserver },
 ): EngineStore {
   let seen: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
   /** By presence: of what others have committed, numbers say nothing about the order. */
-  async function isOwedOther(): Promise<boolean> {
+  async function hasForeignChanges(): Promise<boolean> {
     if (performance.now() - lookedAt < OWED_EVERY_MS) return false;
     lookedAt = performance.now();
     const { state, isMore } =
@@ -43,11 +46,8 @@ export function engineStore(
   }
   return {
     tryLock: () => tryLease(db, leaseMs),
-    async hasForeignChanges() {
-      const work = await db.get(sql`SELECT 1 WHERE EXISTS (SELECT 1 FROM mortise.outbox)
-        OR EXISTS (SELECT 1 FROM mortise.recoveries)`);
-      return (await isOwedOther()) || work !== undefined;
-    },
+    tryShare: () => joinReplicas({ db, own, observer, leaseMs }),
+    hasForeignChanges,
     sweep: (now, loggedSince) => sweep(db, now, loggedSince),
     async turnDays(now, retention) {
       const dropped: DroppedDay[] = [];

@@ -17,13 +17,14 @@ import { installationStore } from './installations.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { oauth1Store } from './oauth1.ts';
 import { openGate } from './open-for-attempts.ts';
+import { OwnBuckets } from './own-buckets.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
 export interface PostgresOptions {
-  /** How long the right to run the engine lasts without renewal, milliseconds; more than 2,000. Default 15,000. */
+  /** How long a share of the buckets, and the right to lead, last without renewal, milliseconds; more than 2,000. Default 15,000. */
   leaseMs?: number;
 }
 
@@ -35,10 +36,11 @@ export function openPostgres(
 ): Store {
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
+  const own = new OwnBuckets();
   const gate = openGate(db, url);
   return {
     installKeys: installKeyStore(db),
-    installations: installationStore(db),
+    installations: installationStore(db, own),
     lifecycle: lifecycleStore(db),
     clients: clientStore(db),
     consumers: consumerStore(db),
@@ -50,16 +52,16 @@ export function openPostgres(
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
     tokens: tokenStore(db),
-    events: eventStore(db, days.events, observer),
+    events: eventStore(db, days.events, own, observer),
     deliveries: {
-      ...deliveryStore(db, days.attempts, observer),
+      ...deliveryStore(db, days.attempts, own, observer),
       ...deliveryViews(db),
       recipient: gate.recipient,
       isCurrent: gate.isCurrent,
     },
     explanations: explanationStore(db),
-    replays: replayStore(db, observer),
-    engine: engineStore(db, days, leaseMs),
+    replays: replayStore(db, own, observer),
+    engine: engineStore(db, days, own, { leaseMs, observer }),
     async close() {
       await gate.close();
       await db.close();
