@@ -12,8 +12,10 @@ import { CLIENTS } from './clients.js';
 import { copyProject } from './copy.js';
 import { GUARDS } from './guards.js';
 import { faultsOf, filesOf, mutated } from './mutant.js';
+import { REPLICAS } from './replicas.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ALL = [...CLIENTS, ...GUARDS, ...REPLICAS];
 const AT_ONCE = 2;
 /** Of one run. A mutant that hangs is noticed too. */
 const MUTANT_MS = 90_000;
@@ -44,12 +46,12 @@ async function main() {
   for (const copy of copies.slice(1)) fs.cpSync(copies[0], copy, { recursive: true });
 
   // All of them, whatever is asked for: the list must not rot.
-  const faults = faultsOf([...CLIENTS, ...GUARDS], copies[0]);
+  const faults = faultsOf(ALL, copies[0]);
   if (faults.length > 0) {
     for (const fault of faults) console.error(`stale: ${fault}`);
     return 2;
   }
-  const mutants = [...CLIENTS, ...GUARDS].filter((mutant) => isWanted(mutant));
+  const mutants = ALL.filter((mutant) => isWanted(mutant));
   if (mutants.length === 0) {
     console.error(`No mutant contains ${wanted.join(', ')}.`);
     return 2;
