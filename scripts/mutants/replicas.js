@@ -1,6 +1,7 @@
 // What keeps several senders on one database apart, and loses nothing between them.
 const SHARE = 'test/store/postgres-share.test.ts';
 const LEASE = 'test/store/postgres-lease.test.ts';
+const HEAR = 'test/webhooks/hear.test.ts';
 const FLOWS = 'test/flows/replicas.test.ts';
 
 const OWNERS = [
@@ -112,8 +113,8 @@ const HAND_OVER = [
     file: 'src/webhooks/engine.ts',
     find: 'if (this.#parts.share.includes(lane.installationId)) return false;',
     replace: 'if (lane) return false;',
-    test: FLOWS,
-    grep: 'keep the events of one order',
+    test: HEAR,
+    grep: 'lets go of what is to be handed over',
   },
 ];
 
@@ -183,4 +184,25 @@ const WORD = [
   },
 ];
 
-export const REPLICAS = [...OWNERS, ...HAND_OVER, ...WORD];
+const ONCE = [
+  {
+    name: 'word: of what was recorded meanwhile',
+    guards: 'what is in the table, and of which there is word, is sent once',
+    file: 'src/webhooks/engine.ts',
+    find: '.filter(({ id }) => !recorded.has(id))',
+    replace: '',
+    test: HEAR,
+    grep: 'and recorded, before it has the word',
+  },
+  {
+    name: 'word: of what is under way',
+    guards: 'what is in the table, and of which there is word, is sent once',
+    file: 'src/webhooks/engine.ts',
+    find: 'else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery);',
+    replace: 'else this.#hand(delivery);',
+    test: HEAR,
+    grep: 'sends once what is under way',
+  },
+];
+
+export const REPLICAS = [...OWNERS, ...HAND_OVER, ...WORD, ...ONCE];

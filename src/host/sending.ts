@@ -114,10 +114,7 @@ export class Sending {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const found = await share.lookForWork();
-      if (!found) return;
-      for (const installationId of found.installationIds) engine.expect(installationId);
-      this.wake();
+      if (await engine.hear(() => share.lookForWork())) this.wake();
     } catch {
       // The next time: whoever has something to read or to write says what is wrong with the database.
     } finally {

@@ -546,9 +546,18 @@ export interface Share extends EngineLock {
   /** Takes what is free; when it resolves, the sender knows what is owed there. */
   start(sender: Sender): Promise<void>;
   /** What others have left to do in it since the last call; undefined: nothing. Cheap, and asked many times a second. */
-  lookForWork(): Promise<{ installationIds: string[] } | undefined>;
+  lookForWork(): Promise<FoundWork | undefined>;
   /** Hands it over, part by part as nothing is under way there any more; the rest when `drained` resolves. */
   release(drained?: Promise<void>): Promise<void>;
+}
+
+export interface FoundWork {
+  /** What others have made due. It may have been read from the table before. */
+  owed: OwedDelivery[];
+  /** To whom others have made due what is not among it. */
+  installationIds: string[];
+  /** There is something to fan out, or somebody has recovered; perhaps. */
+  hasMore: boolean;
 }
 
 /** Who sends for a share, and hears of its changes. */

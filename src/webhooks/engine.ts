@@ -9,7 +9,7 @@ import type {
   LifecycleCall,
   OwedDelivery,
 } from '../store/rows.ts';
-import type { OwedLane, Sender, Share, Store, Unsendable } from '../store/store.ts';
+import type { FoundWork, OwedLane, Sender, Share, Store, Unsendable } from '../store/store.ts';
 import { type Attempted, EXPIRED, type Refusal } from './attempt.ts';
 import { AttemptBroken, type Attempts } from './attempts.ts';
 import { Endpoint } from './endpoint.ts';
@@ -65,6 +65,8 @@ export class Engine implements Sender {
   /** Deliveries in the windows of all lanes. */
   #inHand = 0;
   #mayHaveEvents = true;
+  /** Recorded while word of others is read: what that says of them is of before. */
+  #recordedMeanwhile: Set<string> | undefined;
   /** In the store is more, perhaps, than this has heard of. */
   #mayOweMore = false;
   #isFanningOut = false;
@@ -142,6 +144,38 @@ export class Engine implements Sender {
     }
     lane.expect(this.#parts.clock.now());
     this.#arrange(lane);
+    this.#pump();
+  }
+
+  /** What others have left to do. @returns whether there is more than that */
+  async hear(look: () => Promise<FoundWork | undefined>): Promise<boolean> {
+    const recorded = new Set<string>();
+    this.#recordedMeanwhile = recorded;
+    try {
+      const found = await look();
+      if (!found) return false;
+      for (const installationId of found.installationIds) this.expect(installationId);
+      // What cannot be read now is read when it is sent.
+      await this.#parts.attempts.prefetch(found.owed).catch(() => undefined);
+      this.#handAnew(found.owed.filter(({ id }) => !recorded.has(id)));
+      return found.hasMore;
+    } finally {
+      this.#recordedMeanwhile = undefined;
+    }
+  }
+
+  /** A lane that has read from the table meanwhile may have them from there: it reads again. */
+  #handAnew(owed: OwedDelivery[]): void {
+    const reading = new Set<Lane>();
+    for (const { installationId } of owed) {
+      const lane = this.#lanes.get(installationId);
+      if (lane && (lane.inHand > 0 || lane.isRefilling)) reading.add(lane);
+    }
+    for (const delivery of owed) {
+      const lane = this.#lanes.get(delivery.installationId);
+      if (lane && reading.has(lane)) this.expect(delivery.installationId);
+      else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery);
+    }
     this.#pump();
   }
 
@@ -539,6 +573,7 @@ export class Engine implements Sender {
     for (const { delivery, nextDueAt, outcome } of attempts) {
       const lane = this.#laneOf(delivery.installationId);
       lane.release(delivery.id);
+      this.#recordedMeanwhile?.add(delivery.id);
       if (nextDueAt !== null) lane.expect(nextDueAt);
       // A probe that failed is still due; the next of an order is due now.
       else if (outcome === 'retry' || delivery.orderingKey !== null)

@@ -168,6 +168,11 @@ export class Lane {
     return oldest !== undefined && now - oldest > SLOW_MS;
   }
 
+  /** Under way, or not recorded yet. */
+  hasTaken(deliveryId: string): boolean {
+    return this.#taken.has(deliveryId);
+  }
+
   /** Nothing is under way, not recorded, or being read or ended. */
   get isQuiet(): boolean {
     return this.#taken.size === 0 && !this.isRefilling && !this.isEnding;

@@ -292,9 +292,11 @@ describe('a share of what is sent from PostgreSQL', function () {
     const { owed } = await fanOut(first);
     expect(installationsOf(owed)).to.deep.equal(ofFirst!.sort());
     expect(await first.share.lookForWork()).to.equal(undefined);
-    expect((await second.share.lookForWork())?.installationIds.sort()).to.deep.equal(
-      ofSecond!.sort(),
-    );
+    const found = await second.share.lookForWork();
+    expect(found).to.include({ hasMore: false });
+    expect(installationsOf(found!.owed)).to.deep.equal(ofSecond!.sort());
+    const [row] = (await second.store.deliveries.window(ofSecond![0]!, Date.now(), 1)).due;
+    expect(found!.owed.find(({ id }) => id === row!.id)).to.deep.equal(row);
     expect(await second.share.lookForWork()).to.equal(undefined);
     expect([first.owed, second.owed]).to.deep.equal([ofFirst!.length, ofSecond!.length]);
   });
@@ -310,7 +312,8 @@ describe('a share of what is sent from PostgreSQL', function () {
     await query(`UPDATE mortise.buckets SET owner = 'another', fence = fence + 1 WHERE id = $1`, [
       bucketOf(id),
     ]);
-    expect(await share.lookForWork()).to.deep.equal({ installationIds: [] });
+    const nothing = { owed: [], installationIds: [], hasMore: true };
+    expect(await share.lookForWork()).to.deep.equal(nothing);
     expect(await store.installations.takeRecovered()).to.deep.equal([]);
     expect(await query('SELECT 1 FROM mortise.handed')).to.have.length(1);
     expect(await query('SELECT 1 FROM mortise.recoveries')).to.have.length(1);

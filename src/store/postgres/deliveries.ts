@@ -104,6 +104,15 @@ export function deliveryStore(
   };
 }
 
+/** Those that are still owed, and were not tried: what was tried is known to who did. */
+export async function findOwed(db: Queries, ids: string[]): Promise<OwedDelivery[]> {
+  if (ids.length === 0) return [];
+  return db.all<OwedDelivery>(
+    sql`SELECT ${OWED_COLUMNS} FROM mortise.deliveries d WHERE d.id = ANY (${ids}::text[]) AND d.attempts = 0
+      ORDER BY d.event_seq`,
+  );
+}
+
 /** Of all installations that are owed something in these buckets. */
 export async function findLanes(db: Queries, buckets: number[]): Promise<OwedLane[]> {
   // A loose index scan: one step per lane, however many rows a lane has.

@@ -7,10 +7,12 @@ import type { Database } from './database.ts';
 import type { OwnBuckets } from './own-buckets.ts';
 import type { Queries } from './queries.ts';
 
+const MOST_TAKEN = 500;
+
 /** As a part of a statement that has made deliveries, which it calls `made`. @param open buckets of whoever makes them. */
 export function handing(open: number[]): Sql {
-  return sql`INSERT INTO mortise.handed (bucket, installation_id, count)
-    SELECT bucket, installation_id, count(*) FROM made WHERE bucket <> ALL (${open}::smallint[])
+  return sql`INSERT INTO mortise.handed (bucket, installation_id, count, delivery_ids)
+    SELECT bucket, installation_id, count(*), array_agg(id::text) FROM made WHERE bucket <> ALL (${open}::smallint[])
     GROUP BY bucket, installation_id`;
 }
 
@@ -28,11 +30,15 @@ export async function tellOwners(
     SELECT * FROM unnest(${ids.map(bucketOf)}::smallint[], ${ids}::text[], ${[...counts.values()]}::int[])`);
 }
 
-/** Nobody else knows of them then. */
-export function takeHanded(
-  db: Database,
-  own: OwnBuckets,
-): Promise<{ installationId: string; count: number }[]> {
-  return db.alone(sql`DELETE FROM mortise.handed WHERE ${isOwned(own)}
-    RETURNING installation_id AS "installationId", count`);
+export interface Handed {
+  installationId: string;
+  count: number;
+  deliveryIds: string[] | null;
+}
+
+/** Nobody else knows of them then. Some at a time, if there are many. */
+export function takeHanded(db: Database, own: OwnBuckets): Promise<Handed[]> {
+  return db.alone(sql`DELETE FROM mortise.handed WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM mortise.handed WHERE ${isOwned(own)} LIMIT ${MOST_TAKEN}))
+    RETURNING installation_id AS "installationId", count, delivery_ids AS "deliveryIds"`);
 }

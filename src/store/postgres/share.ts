@@ -4,11 +4,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'sql-template-tag';
 import { bucketOf, newId } from '../../core/ids.ts';
-import type { Sender, Share, StoreObserver } from '../store.ts';
+import type { FoundWork, Sender, Share, StoreObserver } from '../store.ts';
 import { type Bucket, freeBuckets, look, takeBuckets } from './buckets.ts';
 import { now } from './clocks.ts';
 import { type Database, DURABLE } from './database.ts';
-import { findLanes } from './deliveries.ts';
+import { findLanes, findOwed } from './deliveries.ts';
 import { takeHanded } from './handed.ts';
 import { lifetimeOf } from './lifetime.ts';
 import { countUntold } from './owed-count.ts';
@@ -20,6 +20,7 @@ const TICK_MS = 500;
 /** From one look at what is still under way in buckets that are to be handed over to the next. */
 const QUIET_MS = 50;
 const RETRY_MS = 1_000;
+const NOTHING = { owed: [], installationIds: [] };
 
 export interface ShareParts {
   db: Database;
@@ -90,13 +91,14 @@ class BucketShare implements Share {
     }, TICK_MS).unref();
   }
 
-  async lookForWork(): Promise<{ installationIds: string[] } | undefined> {
+  async lookForWork(): Promise<FoundWork | undefined> {
     const { db, own } = this.#parts;
     const { open } = own;
     if (open?.length === 0) return undefined;
     const { hasWork, isTold } = await look(db, open);
-    if (!isTold) return hasWork ? { installationIds: [] } : undefined;
-    return { installationIds: await this.#inTurn(() => this.#takeHanded()) };
+    if (!isTold && !hasWork) return undefined;
+    const told = isTold ? await this.#inTurn(() => this.#takeHanded()) : NOTHING;
+    return { ...told, hasMore: hasWork };
   }
 
   async release(drained: Promise<void> = Promise.resolve()): Promise<void> {
@@ -134,12 +136,17 @@ class BucketShare implements Share {
     return done;
   }
 
-  async #takeHanded(): Promise<string[]> {
+  async #takeHanded(): Promise<Omit<FoundWork, 'hasMore'>> {
     const { db, own, observer } = this.#parts;
     try {
       const rows = await takeHanded(db, own);
       observer?.owed(rows.reduce((sum, { count }) => sum + count, 0));
-      return rows.map(({ installationId }) => installationId);
+      const owed = await findOwed(
+        db,
+        rows.flatMap(({ deliveryIds }) => deliveryIds ?? []),
+      );
+      const others = rows.filter(({ count, deliveryIds }) => count > 0 && deliveryIds === null);
+      return { owed, installationIds: others.map(({ installationId }) => installationId) };
     } catch (error) {
       this.#sender.mayOweMore();
       throw error;

@@ -119,7 +119,8 @@ function wholeShare(
       observer?.owed(db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck().get()!);
       sender.taken(await deliveries.lanes());
     },
-    lookForWork: async () => ((await hasChanges()) ? { installationIds: [] } : undefined),
+    lookForWork: async () =>
+      (await hasChanges()) ? { owed: [], installationIds: [], hasMore: true } : undefined,
     async release(drained) {
       await drained;
       release();

@@ -111,7 +111,9 @@ CREATE UNLOGGED TABLE mortise.handed (
   bucket smallint NOT NULL,
   installation_id mortise.id NOT NULL,
   -- So many more are owed than the owner knows of.
-  count integer NOT NULL
+  count integer NOT NULL,
+  -- Which; NULL: it has to look.
+  delivery_ids text[]
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX handed_bucket ON mortise.handed (bucket);
 
