@@ -1,4 +1,4 @@
-// What whoever runs the engine does on the database beside deliveries.
+// What whoever leads does on the database, and how a process comes to send.
 import sql, { raw } from 'sql-template-tag';
 import type { DroppedDay, EngineStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';

@@ -20,6 +20,8 @@ const TICK_MS = 500;
 /** From one look at what is still under way in buckets that are to be handed over to the next. */
 const QUIET_MS = 50;
 const RETRY_MS = 1_000;
+/** Deliveries by their ids, about; the rest is read lane by lane. */
+const MOST_READ = 2_000;
 const NOTHING = { owed: [], installationIds: [] };
 
 export interface ShareParts {
@@ -108,9 +110,10 @@ class BucketShare implements Share {
     clearInterval(this.#timer);
     if (isHeld && own.held.length > 0) {
       let isDrained = false;
-      void drained.finally(() => {
+      const end = () => {
         isDrained = true;
-      });
+      };
+      void drained.then(end, end);
       // Those who stay share out all of it.
       await db
         .alone(sql`UPDATE mortise.replicas SET is_leaving = true WHERE id = ${this.#replica}`)
@@ -141,12 +144,13 @@ class BucketShare implements Share {
     try {
       const rows = await takeHanded(db, own);
       observer?.owed(rows.reduce((sum, { count }) => sum + count, 0));
-      const owed = await findOwed(
-        db,
-        rows.flatMap(({ deliveryIds }) => deliveryIds ?? []),
-      );
-      const others = rows.filter(({ count, deliveryIds }) => count > 0 && deliveryIds === null);
-      return { owed, installationIds: others.map(({ installationId }) => installationId) };
+      const ids: string[] = [];
+      const installationIds: string[] = [];
+      for (const { installationId, count, deliveryIds } of rows) {
+        if (deliveryIds && ids.length < MOST_READ) ids.push(...deliveryIds);
+        else if (count > 0) installationIds.push(installationId);
+      }
+      return { owed: await findOwed(db, ids), installationIds };
     } catch (error) {
       this.#sender.mayOweMore();
       throw error;
