@@ -7,6 +7,7 @@ import { hungAddons } from './delivery/hung-addons.ts';
 import { loopDelay, routeLatency } from './delivery/product-delay.ts';
 import { publishInsert } from './delivery/publish-insert.ts';
 import { publishWide } from './delivery/publish-wide.ts';
+import { takeOver, twoReplicas } from './delivery/replicas.ts';
 import { descriptorValidation } from './descriptor-validation.ts';
 import { guardedCall, guardedRow } from './guarded-call.ts';
 import type { OpenRow } from './plan.ts';
@@ -24,6 +25,8 @@ export const ROWS: Record<string, OpenRow> = {
   'postgres-deliveries-ceiling': oneToOne('ceiling', 'postgres'),
   'postgres-deliveries-pg-boss': oneToOne('pg-boss', 'postgres'),
   'postgres-fan-out-ceiling': fanOut('ceiling', 'postgres'),
+  'postgres-two-replicas': twoReplicas,
+  'postgres-take-over': takeOver,
   'publish-wide': publishWide,
   'publish-insert': publishInsert,
   'first-byte': firstByte,

@@ -14,6 +14,8 @@ export interface ArmSettings {
   store?: 'sqlite' | 'postgres';
   /** Of a PostgreSQL that runs already. Default: one of its own. */
   url?: string;
+  /** The add-ons are in the database: another replica has installed them. */
+  areInstalled?: boolean;
 }
 
 /** Asked as `run`. */

@@ -1381,7 +1381,7 @@ const ROTATION = [
   {
     name: 'rotate: old secrets are kept',
     guards: 'what is good no more is deleted',
-    file: 'src/host/background.ts',
+    file: 'src/host/leading.ts',
     find: 'installations.forgetPreviousSecrets(clock.now()).catch(',
     replace: 'Promise.resolve().catch(',
     test: ROTATE,

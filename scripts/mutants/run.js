@@ -13,8 +13,9 @@ import { copyProject } from './copy.js';
 import { GUARDS } from './guards.js';
 import { faultsOf, filesOf, mutated } from './mutant.js';
 import { POSTGRES } from './postgres.js';
+import { REPLICAS } from './replicas.js';
 
-const MUTANTS = [...CLIENTS, ...GUARDS, ...POSTGRES];
+const MUTANTS = [...CLIENTS, ...GUARDS, ...POSTGRES, ...REPLICAS];
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AT_ONCE = 2;
 /** Of one run. A mutant that hangs is noticed too. */

@@ -56,7 +56,10 @@ function timePrefix(time: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
-/** One of 256 virtual partitions, the unit in which replicas share out the work: FNV-1a, folded to a byte. */
+/** Virtual partitions, the unit in which replicas share out the work. */
+export const BUCKETS = 256;
+
+/** Which of them: FNV-1a, folded to a byte. */
 export function bucketOf(id: string): number {
   let sum = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) sum = Math.imul(sum ^ id.charCodeAt(i), 0x01000193);

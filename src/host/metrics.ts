@@ -11,6 +11,8 @@ export interface LaneCounts {
   breakersOpen: number;
   paused: number;
   underWay: number;
+  /** Buckets of the process's share. */
+  buckets: number;
 }
 
 const ATTEMPT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
@@ -110,9 +112,9 @@ export class Metrics implements EngineObserver, StoreObserver {
     return this.#registry.metrics();
   }
 
-  /** This process runs the engine from now on. @param owed deliveries in the table at this moment. */
-  engineStarted(owed: number, lanes: () => LaneCounts): void {
-    this.#owed = owed;
+  /** This process sends from now on; what is owed in its share it hears from the store. */
+  engineStarted(lanes: () => LaneCounts): void {
+    this.#owed = 0;
     this.#lanes = lanes;
   }
 
@@ -167,9 +169,14 @@ export class Metrics implements EngineObserver, StoreObserver {
     this.#gauge('mortise_engine_running', 'Whether this process runs the engine.', () =>
       this.#lanes ? 1 : 0,
     );
-    this.#gauge('mortise_owed', 'Deliveries that are owed.', () => this.#owed);
+    this.#gauge('mortise_owed', 'Deliveries that are owed by this process.', () => this.#owed);
     const fromLanes = (read: (lanes: LaneCounts) => number) => () =>
       this.#lanes ? read(this.#lanes()) : 0;
+    this.#gauge(
+      'mortise_buckets',
+      'Of 256 parts of all installations, those to which this process sends.',
+      fromLanes(({ buckets }) => buckets),
+    );
     this.#gauge(
       'mortise_attempts_in_flight',
       'Attempts under way.',

@@ -1,5 +1,5 @@
 // Makes replays due, chunk by chunk and no faster than each was asked for. Where one stands is in the store: killed
-// anywhere, the next process goes on. Runs in the process that runs the engine.
+// anywhere, the next process goes on. Runs in the process that leads.
 import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';

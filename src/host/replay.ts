@@ -1,5 +1,5 @@
 // Sends again what was owed, one delivery or many. Nothing is sent here: a replay is a row, made due chunk by chunk by
-// whoever runs the engine, and each delivery passes the gate of the moment it is sent.
+// whoever leads, and each delivery passes the gate of the moment it is sent.
 import { setImmediate } from 'node:timers/promises';
 import { MortiseError } from '../core/errors.ts';
 import { newId, timeOf } from '../core/ids.ts';

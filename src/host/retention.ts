@@ -1,4 +1,4 @@
-// Every hour, whoever runs the engine lets go of what is past its time: days of events and attempts as whole tables,
+// Every hour, whoever leads lets go of what is past its time: days of events and attempts as whole tables,
 // the rest in short chunks.
 import type { HostParts } from './parts.ts';
 

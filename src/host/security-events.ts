@@ -1,5 +1,5 @@
 // Tells consumers and add-ons that a user's grant to them was taken back or narrowed. Owed with the revocation itself,
-// and told by whoever runs the engine; what the consumer ends itself (RFC 7009) it knows.
+// and told by whoever leads; what the consumer ends itself (RFC 7009) it knows.
 import { MAX_ATTEMPTS, retryDelayMs } from '../core/backoff.ts';
 import { InTurn } from '../core/in-turn.ts';
 import { pushSecurityEvent, securityEventToken } from '../oauth/security-event.ts';

@@ -1,5 +1,5 @@
 // Makes the calls that are owed, one at a time and in order per installation: an earlier one that fails
-// is tried again before the next is made. Runs in the process that runs the engine.
+// is tried again before the next is made. Runs in the process that leads.
 import { MAX_ATTEMPTS, retryDelayMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';

@@ -173,7 +173,7 @@ export interface InstallationStore {
     id: string,
     change: GrantChange & { expectedEpoch: number; ifPaused?: LifecycleCall },
   ): Promise<{ installation: InstallationRow; webhooksOn: string[] } | undefined>;
-  /** Installations that were recovered, each told once: whoever runs the engine asks. */
+  /** Installations of this process's share that were recovered, each told once: whoever sends to them asks. */
   takeRecovered(): Promise<string[]>;
   /** Rewrites what each installation is told of, after the platform definition has changed. */
   replaceSubscriptions(
@@ -388,8 +388,9 @@ export interface EventStore extends OwedEventStore {
   /** Everything published before this time is past retention; 0 while nothing is. */
   forgottenBefore(): Promise<number>;
   /**
-   * Turns published events into deliveries, found by the presence of outbox rows.
+   * Turns published events of this process's share into deliveries, found by the presence of outbox rows.
    * @param expiresAfterMs how long a delivery is owed.
+   * @returns those that this process sends; of the others those who do hear.
    */
   fanOut(limit: number, now: number, expiresAfterMs: number): Promise<FannedOut>;
 }
@@ -405,9 +406,17 @@ export interface GateStore {
   isCurrent(installationId: string, epoch: number): boolean;
 }
 
+export interface OwedLane {
+  installationId: string;
+  /** The earliest time at which something is due. */
+  dueAt: number;
+  /** How its endpoint fares; undefined: well. */
+  state: LaneState | undefined;
+}
+
 export interface DeliveryStore extends GateStore {
-  /** Every installation that is owed something, with the earliest time something is due, and how its endpoint fares. */
-  lanes(): Promise<{ installationId: string; dueAt: number; state: LaneState | undefined }[]>;
+  /** Every installation of this process's share that is owed something. */
+  lanes(): Promise<OwedLane[]>;
   /**
    * The head of one installation's queue: what is due, oldest first, and when to look again: when the next one is due, or
    * sooner; undefined: nothing else is owed. Of the events of one order only the first that is owed.
@@ -428,8 +437,6 @@ export interface DeliveryStore extends GateStore {
   ): Promise<number>;
   /** How it fares with one installation. */
   health(installationId: string): Promise<DeliveryHealth>;
-  /** How many are owed. Reads an index from end to end: for once, at the start. */
-  countOwed(): Promise<number>;
   find(id: string): Promise<DeliveryView | undefined>;
   list(filter: DeliveryFilter): Promise<Page<Delivery>>;
 }
@@ -506,7 +513,7 @@ export interface StoreObserver {
   committed(ms: number, writes: number): void;
   /** @param ms until what was committed was on the disk. */
   synced(ms: number): void;
-  /** So many deliveries are owed more than before. */
+  /** So many deliveries are owed by this process more than before; fewer, if others owe them now. */
   owed(count: number): void;
   /** So many of those that were owed ended. */
   ended(
@@ -534,10 +541,50 @@ export interface EngineLock {
   release(): Promise<void>;
 }
 
+/**
+ * The installations to which this process sends, and the events that it fans out. Who shares with it, and how, only the
+ * store knows; it changes while processes come and go.
+ */
+export interface Share extends EngineLock {
+  /** Synchronous: whether anything may begin for this installation. Once it may not, another will soon. */
+  includes(installationId: string): boolean;
+  /** Of 256 parts. */
+  readonly size: number;
+  /** Takes what is free; when it resolves, the sender knows what is owed there. */
+  start(sender: Sender): Promise<void>;
+  /** What others have left to do in it since the last call; undefined: nothing. Cheap, and asked many times a second. */
+  lookForWork(): Promise<FoundWork | undefined>;
+  /** Hands it over, part by part as nothing is under way there any more; the rest when `drained` resolves. */
+  release(drained?: Promise<void>): Promise<void>;
+}
+
+export interface FoundWork {
+  /** What others have made due. It may have been read from the table before. */
+  owed: OwedDelivery[];
+  /** To whom others have made due what is not among it. */
+  installationIds: string[];
+  /** There is something to fan out, or somebody has recovered; perhaps. */
+  hasMore: boolean;
+}
+
+/** Who sends for a share, and hears of its changes. */
+export interface Sender {
+  /** What is owed in a part that it has taken. */
+  taken(lanes: OwedLane[]): void;
+  /** Some of it is to be handed over: what was not begun there is not its own any more. */
+  letGo(): void;
+  /** Installations that are not of the share, for which something is under way or not recorded. */
+  lingering(): string[];
+  /** Word of something owed was lost on the way: it is to be looked for. */
+  mayOweMore(): void;
+}
+
 export interface EngineStore {
-  /** The right to run the engine on this database; undefined if another process has it. */
+  /** The right to do for all what one process does; undefined if another has it. */
   tryLock(): Promise<EngineLock | undefined>;
-  /** Whether others have left something to do since the last call; cheap, and asked many times a second. */
+  /** A share of what is to be sent; undefined if another process has all of it, and keeps it. */
+  tryShare(): Promise<Share | undefined>;
+  /** Whether others have left something to do for all since the last call; cheap, and asked many times a second. */
   hasForeignChanges(): Promise<boolean>;
   /** Makes room for what comes in the next day, and lets go of whole days that are past retention. */
   turnDays(now: number, retention: { events: number; attempts: number }): Promise<DroppedDay[]>;

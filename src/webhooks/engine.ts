@@ -9,7 +9,7 @@ import type {
   LifecycleCall,
   OwedDelivery,
 } from '../store/rows.ts';
-import type { Store, Unsendable } from '../store/store.ts';
+import type { FoundWork, OwedLane, Sender, Share, Store, Unsendable } from '../store/store.ts';
 import { type Attempted, EXPIRED, type Refusal } from './attempt.ts';
 import { AttemptBroken, type Attempts } from './attempts.ts';
 import { Endpoint } from './endpoint.ts';
@@ -34,8 +34,8 @@ export interface EngineParts {
   ) => Promise<LifecycleCall | undefined>;
   /** Such calls are owed since this moment. */
   onCallsOwed: () => void;
-  /** Whether no other process may run it. Nothing is begun while it is not so. */
-  isInCharge: () => boolean;
+  /** What it sends for. Nothing is begun of what is not in it, and nothing at all while it is not held. */
+  share: Pick<Share, 'isHeld' | 'includes'>;
 }
 
 const EVENTS_PER_PASS = 256;
@@ -51,7 +51,7 @@ const LONGEST_SLEEP_MS = 60_000;
 const ENDED_PER_CHUNK = 500;
 const STANDINGS = ['well', 'untried', 'troubled'] as const;
 
-export class Engine {
+export class Engine implements Sender {
   readonly #parts: EngineParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #endpoints = new Map<string, Endpoint>();
@@ -65,6 +65,8 @@ export class Engine {
   /** Deliveries in the windows of all lanes. */
   #inHand = 0;
   #mayHaveEvents = true;
+  /** Recorded while word of others is read: what that says of them is of before. */
+  #recordedMeanwhile: Set<string> | undefined;
   /** In the store is more, perhaps, than this has heard of. */
   #mayOweMore = false;
   #isFanningOut = false;
@@ -86,22 +88,38 @@ export class Engine {
     });
   }
 
-  /** Finds by their presence what an earlier process left. */
-  async start(): Promise<void> {
-    await this.#findOwed();
+  start(): void {
     this.#isOpen = true;
     this.#watch = setInterval(() => this.#lookForSlowOnes(), SLOW_MS / 4);
     this.#watch.unref();
     this.wake();
   }
 
-  async #findOwed(): Promise<void> {
-    for (const { installationId, dueAt, state } of await this.#parts.store.deliveries.lanes()) {
+  /** What an earlier process left, or another has handed over. */
+  taken(lanes: OwedLane[]): void {
+    for (const { installationId, dueAt, state } of lanes) {
       const lane = this.#lanes.get(installationId) ?? new Lane(installationId, state);
       this.#lanes.set(installationId, lane);
       lane.expect(dueAt);
       this.#arrange(lane);
     }
+    this.#pump();
+  }
+
+  letGo(): void {
+    for (const lane of this.#lanes.values()) this.#letGoOf(lane);
+  }
+
+  lingering(): string[] {
+    const { share } = this.#parts;
+    return [...this.#lanes.values()]
+      .filter((lane) => !share.includes(lane.installationId) && !lane.isQuiet)
+      .map(({ installationId }) => installationId);
+  }
+
+  mayOweMore(): void {
+    this.#mayOweMore = true;
+    this.wake();
   }
 
   /** Events may have been published, or what is owed may have changed. */
@@ -118,6 +136,7 @@ export class Engine {
 
   /** Something was made due for this installation by others, or what kept it from being sent is gone. */
   expect(installationId: string, state?: LaneState): void {
+    if (!this.#parts.share.includes(installationId)) return;
     const lane = this.#laneOf(installationId);
     if (state) {
       Object.assign(lane.state, state);
@@ -127,6 +146,38 @@ export class Engine {
     }
     lane.expect(this.#parts.clock.now());
     this.#arrange(lane);
+    this.#pump();
+  }
+
+  /** What others have left to do. @returns whether there is more than that */
+  async hear(look: () => Promise<FoundWork | undefined>): Promise<boolean> {
+    const recorded = new Set<string>();
+    this.#recordedMeanwhile = recorded;
+    try {
+      const found = await look();
+      if (!found) return false;
+      for (const installationId of found.installationIds) this.expect(installationId);
+      // What cannot be read now is read when it is sent.
+      await this.#parts.attempts.prefetch(found.owed).catch(() => undefined);
+      this.#handAnew(found.owed.filter(({ id }) => !recorded.has(id)));
+      return found.hasMore;
+    } finally {
+      this.#recordedMeanwhile = undefined;
+    }
+  }
+
+  /** A lane that has read from the table meanwhile may have them from there: it reads again. */
+  #handAnew(owed: OwedDelivery[]): void {
+    const reading = new Set<Lane>();
+    for (const { installationId } of owed) {
+      const lane = this.#lanes.get(installationId);
+      if (lane && (lane.inHand > 0 || lane.isRefilling)) reading.add(lane);
+    }
+    for (const delivery of owed) {
+      const lane = this.#lanes.get(delivery.installationId);
+      if (lane && reading.has(lane)) this.expect(delivery.installationId);
+      else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery, performance.now());
+    }
     this.#pump();
   }
 
@@ -159,8 +210,10 @@ export class Engine {
     const { store, clock, log } = this.#parts;
     try {
       while (this.#mayFanOut()) {
-        if (this.#mayOweMore) await this.#findOwed();
-        this.#mayOweMore = false;
+        if (this.#mayOweMore) {
+          this.#mayOweMore = false;
+          this.taken(await store.deliveries.lanes());
+        }
         this.#mayHaveEvents = false;
         const now = clock.now();
         const began = performance.now();
@@ -184,11 +237,12 @@ export class Engine {
   }
 
   #mayFanOut(): boolean {
-    const isAble = this.#isOpen && this.#parts.isInCharge() && !this.#recorder.isFailing;
+    const isAble = this.#isOpen && this.#parts.share.isHeld() && !this.#recorder.isFailing;
     return isAble && this.#mayHaveEvents;
   }
 
   #hand(delivery: OwedDelivery, since: number): void {
+    if (!this.#parts.share.includes(delivery.installationId)) return;
     const lane = this.#laneOf(delivery.installationId);
     const before = lane.inHand;
     // What waits for long waits in the table.
@@ -225,6 +279,7 @@ export class Engine {
     if (lane.queuedAs !== undefined || lane.isRefilling) return;
     // One that had no more work was let go of, and another may stand in its place.
     if (this.#lanes.get(lane.installationId) !== lane) return;
+    if (this.#letGoOf(lane)) return;
     const now = this.#parts.clock.now();
     const at = lane.readyAt(now);
     if (at === undefined) {
@@ -254,6 +309,16 @@ export class Engine {
     this.#ready[lane.standing].push(lane);
   }
 
+  /** @returns false if it is of the share */
+  #letGoOf(lane: Lane): boolean {
+    if (this.#parts.share.includes(lane.installationId)) return false;
+    this.#inHand -= lane.inHand;
+    lane.letGo();
+    const isKnown = this.#lanes.get(lane.installationId) === lane;
+    if (isKnown && lane.isQuiet) this.#lanes.delete(lane.installationId);
+    return true;
+  }
+
   /** Once per turn of the event loop, after all answers that came in it: what starts together costs less. */
   #pump(): void {
     if (this.#isPumpWanted || !this.#isOpen) return;
@@ -265,7 +330,7 @@ export class Engine {
   }
 
   #serve(): void {
-    if (!this.#isOpen || this.#recorder.isBehind || !this.#parts.isInCharge()) return;
+    if (!this.#isOpen || this.#recorder.isBehind || !this.#parts.share.isHeld()) return;
     const now = this.#parts.clock.now();
     for (let lane = this.#later.takeDue(now); lane; lane = this.#later.takeDue(now)) {
       lane.waitsUntil = undefined;
@@ -294,6 +359,7 @@ export class Engine {
   }
 
   #serveLane(lane: Lane, now: number): void {
+    if (this.#letGoOf(lane)) return;
     lane.beginTurn();
     while (lane.hasCredit && this.#mayStart(lane)) {
       if (lane.needsRefill(now)) {
@@ -524,6 +590,7 @@ export class Engine {
     for (const { delivery, nextDueAt, outcome } of attempts) {
       const lane = this.#laneOf(delivery.installationId);
       lane.release(delivery.id);
+      this.#recordedMeanwhile?.add(delivery.id);
       if (nextDueAt !== null) lane.expect(nextDueAt);
       // A probe that failed is still due; the next of an order is due now.
       else if (outcome === 'retry' || delivery.orderingKey !== null)

@@ -177,6 +177,23 @@ export class Lane {
     return oldest !== undefined && now - oldest > SLOW_MS;
   }
 
+  /** Under way, or not recorded yet. */
+  hasTaken(deliveryId: string): boolean {
+    return this.#taken.has(deliveryId);
+  }
+
+  /** Nothing is under way, not recorded, or being read or ended. */
+  get isQuiet(): boolean {
+    return this.#taken.size === 0 && !this.isRefilling && !this.isEnding;
+  }
+
+  /** Others see to what it is owed. */
+  letGo(): void {
+    this.#window = [];
+    this.#next = 0;
+    this.#dueAt = undefined;
+  }
+
   /** What is in hand goes back to the table. */
   putBack(now: number): void {
     if (this.inHand === 0) return;

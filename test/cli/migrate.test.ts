@@ -165,7 +165,10 @@ describe('mortise migrate', function () {
       await migratedDatabase(),
     );
     // Who runs and what has run, of PostgreSQL's own.
-    const own = ['migrations', 'gate_changes', 'gates', 'engine_lease', 'lifetime'];
+    const own = [
+      ...['migrations', 'gate_changes', 'gates', 'lifetime'],
+      ...['engine_lease', 'replicas', 'buckets', 'handed'],
+    ];
     expect(
       tables
         .map(({ name }) => name)

@@ -14,12 +14,7 @@ export function replicaFaults(
   const { rig } = replicas;
   const anyReplica = () => rig.replicas[Math.floor(random() * rig.replicas.length)]!;
   const faults: Fault[] = [
-    ['kill -9', 6, async () => void (await replicas.kill(anyReplica()))],
-    [
-      'kill -9 of the one that delivers',
-      2,
-      async () => void (await replicas.kill(await replicas.untilEngine())),
-    ],
+    ['kill -9', 8, async () => void (await replicas.kill(anyReplica()))],
     [
       'kill -9 of all',
       1,

@@ -1,11 +1,11 @@
-// Three hosts serve the doors of one PostgreSQL, and one of them delivers: what befalls them, PostgreSQL, and what stands
-// between, against the ledger. PostgreSQL writes to its disk here, as where it matters.
+// Three hosts serve the doors of one PostgreSQL, and share out what is delivered: what befalls them, PostgreSQL, and what
+// stands between, against the ledger. PostgreSQL writes to its disk here, as where it matters.
 import { expect } from 'chai';
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.ts';
 import { until } from '../helpers/until.ts';
 import { isPgBouncerHere } from './pgbouncer.ts';
 import { LEASE_MS, Replicas, type ReplicasOptions } from './replicas.ts';
-import { expectBalanced, sleep } from './rig.ts';
+import { expectBalanced, now, sleep } from './rig.ts';
 import { chosenSeed, seededRandom } from './seeded-random.ts';
 
 const KILLS = Number(process.env.MORTISE_FAULT_KILLS ?? 6);
@@ -69,43 +69,39 @@ describe('three replicas on one PostgreSQL', function () {
     expect(published).to.be.above(50);
   }
 
-  /** Milliseconds from this moment to the next delivery after it. */
-  const silenceAfter = ({ rig }: Replicas, at: number) =>
-    Math.round(rig.received().find((call) => call.at > at)!.at - at);
-
-  it(`${KILLS} of them killed with kill -9, the one that delivers too: another goes on when its lease is over`, async () => {
+  it(`${KILLS} of them killed with kill -9: others go on with its share when its lease is over`, async () => {
     const here = await underLoad({ isFlaky: true });
-    const silences: number[] = [];
+    const gaps: number[] = [];
     for (let kill = 0; kill < KILLS; kill++) {
-      const engine = await here.untilEngine();
-      const others = here.rig.replicas.filter((replica) => replica !== engine);
-      const isOfEngine = kill % 4 === 0;
-      const { until: at } = await here.kill(
-        isOfEngine ? engine : others[Math.floor(random() * others.length)]!,
-      );
-      if (isOfEngine) {
-        await here.untilEngine();
-        await until(() => here.rig.received().some((call) => call.at > at), 'a delivery');
-        silences.push(silenceAfter(here, at));
+      const { replicas: all } = here.rig;
+      const { at } = await here.kill(all[Math.floor(random() * all.length)]!);
+      if (kill % 2 === 0) {
+        await here.untilAllTaken();
+        gaps.push(Math.round(now() - at));
       } else await sleep(random() * 300);
     }
-    await expectNothingLost(here, `nothing came for ${silences.join(', ')} ms`);
-    for (const silence of silences) expect(silence).to.be.below(LEASE_MS + 5_000);
+    await here.untilFair();
+    await expectNothingLost(here, `a share had nobody for ${gaps.join(', ')} ms`);
+    for (const gap of gaps) expect(gap).to.be.below(LEASE_MS + 5_000);
   });
 
-  it('the one that delivers stopped for longer than its lease: another takes over, and it does not go on', async () => {
+  it('one stopped for longer than its lease: the others take its share, and it begins anew', async () => {
     const here = await underLoad({ isFlaky: true });
-    const engine = (await here.engine())!;
-    const { at } = await here.stop(engine, LEASE_MS * 1.6);
-    const next = await here.untilEngine(engine);
-    await sleep(500);
-    expect(await here.engine()).to.equal(next);
-    await expectNothingLost(here, `nothing came for ${silenceAfter(here, at + 200)} ms`);
+    const before = await here.ids();
+    const stopped = here.stop(here.rig.replicas[0]!, LEASE_MS * 1.6);
+    await here.untilAllTaken();
+    expect((await here.shares())[0]).to.equal(0);
+    await stopped;
+    await here.untilFair();
+    const after = await here.ids();
+    expect(after).to.have.length(3);
+    expect(after.filter((id) => before.includes(id))).to.have.length(2);
+    await expectNothingLost(here, 'one stop');
   });
 
   it('every connection terminated, again and again', async () => {
     const here = await underLoad();
-    const before = await here.engine();
+    const before = await here.ids();
     const processes = here.rig.replicas.map(({ host }) => host.process);
     let terminated = 0;
     for (let i = 0; i < 40; i++) {
@@ -114,10 +110,9 @@ describe('three replicas on one PostgreSQL', function () {
       });
       await sleep(20 + random() * 60);
     }
-    await here.untilEngine();
     // Seen red: nothing listens to a connection in the moment it is handed over.
     for (const { exitCode } of processes) expect(exitCode).to.equal(null);
-    expect(await here.engine(), 'the lease outlives connections').to.equal(before);
+    expect(await here.ids(), 'a lease outlives connections').to.deep.equal(before);
     await expectNothingLost(here, `${terminated} connections`);
   });
 
@@ -155,22 +150,23 @@ describe('three replicas on one PostgreSQL', function () {
     ['ahead', HOUR],
     ['behind', -HOUR],
   ] as const) {
-    it(`the clock of the one that delivers an hour ${title}: what it owes is delivered by the next`, async () => {
+    it(`the clock of one an hour ${title}: what it owes is delivered by the others`, async () => {
       // Seen red, an hour ahead: due in the table when that clock says.
       const here = await underLoad();
       const { rig } = here;
-      const engine = (await here.engine())!;
-      await engine.setClock(offset);
-      await sleep(1_000);
-      // It has taken events in hand that it cannot send any more.
       await rig.behave('pushes', { hold: true });
       await sleep(500);
-      const { until: at } = await rig.kill(engine);
+      const wrong = await here.busiest();
+      await wrong.setClock(offset);
+      // It takes events in hand that it cannot send any more.
+      await sleep(1_000);
+      const { until: at } = await rig.kill(wrong);
       await rig.behave('pushes', {});
-      await here.untilEngine();
-      await engine.start();
-      await until(() => rig.received().some((call) => call.at > at), 'a delivery');
-      await expectNothingLost(here, `nothing came for ${silenceAfter(here, at)} ms`);
+      await here.untilAllTaken();
+      const taken = Math.round(now() - at);
+      await wrong.start();
+      await here.untilFair();
+      await expectNothingLost(here, `its share had nobody for ${taken} ms`);
     });
   }
 });

@@ -1,4 +1,4 @@
-// Three hosts on one PostgreSQL, of which one runs the engine; and what may happen to them.
+// Three hosts on one PostgreSQL, each of which sends a share; and what may happen to them.
 import pg from 'pg';
 import { Database } from '../../src/store/postgres/database.ts';
 import { type PostgresServer, urlWith } from '../helpers/postgres-server.ts';
@@ -11,6 +11,7 @@ import { now, Rig, sleep } from './rig.ts';
 /** Far shorter than the fifteen seconds that it is, so that much happens in little time. */
 export const LEASE_MS = 5_000;
 const REPLICAS = 3;
+const BUCKETS = 256;
 /**
  * What PostgreSQL may lose of commits that were not waited for when it crashes: three times wal_writer_delay, and what a
  * loaded machine adds.
@@ -43,7 +44,7 @@ export class Replicas {
     this.bouncer = bouncer;
   }
 
-  /** The first of them runs the engine. */
+  /** Each has its share. */
   static async start(
     server: PostgresServer,
     { isPooled }: ReplicasOptions = {},
@@ -63,21 +64,45 @@ export class Replicas {
     const options = { replicas: REPLICAS, database, jitter: 0, leaseMs: LEASE_MS };
     const rig = await Rig.open(options);
     for (const replica of rig.replicas) await replica.start();
-    return new Replicas(rig, server, url, bouncer);
+    const replicas = new Replicas(rig, server, url, bouncer);
+    await replicas.untilFair();
+    return replicas;
   }
 
-  /** @returns undefined if none of those that answer runs it */
-  async engine(): Promise<Replica | undefined> {
-    for (const replica of this.rig.replicas) if (await runsEngine(replica)) return replica;
-    return undefined;
+  /** Buckets of each; 0 of one that does not answer. */
+  shares(): Promise<number[]> {
+    return Promise.all(this.rig.replicas.map((replica) => gauge(replica, 'mortise_buckets')));
   }
 
-  untilEngine(but?: Replica): Promise<Replica> {
-    const found = async () => {
-      const replica = await this.engine();
-      return replica !== but && replica;
+  /** Somebody sends for each bucket. */
+  untilAllTaken(): Promise<unknown> {
+    const isAll = async () => (await this.shares()).reduce((a, b) => a + b) === BUCKETS;
+    return until(isAll, 'every bucket to be taken', 60_000);
+  }
+
+  /** And they are shared out evenly. */
+  untilFair(): Promise<unknown> {
+    const fair = Math.ceil(BUCKETS / REPLICAS);
+    const isFair = async () => {
+      const shares = await this.shares();
+      return Math.max(...shares) <= fair && shares.reduce((a, b) => a + b) === BUCKETS;
     };
-    return until(found, 'a replica to run the engine', 60_000) as Promise<Replica>;
+    return until(isFair, 'a fair share for each', 60_000);
+  }
+
+  /** As they know each other. */
+  async ids(): Promise<string[]> {
+    const rows = await ask(this.url, 'SELECT id FROM mortise.replicas ORDER BY id');
+    return rows.map(({ id }) => id as string);
+  }
+
+  /** The one that has most under way. */
+  async busiest(): Promise<Replica> {
+    const { replicas } = this.rig;
+    const busy = await Promise.all(
+      replicas.map((replica) => gauge(replica, 'mortise_attempts_in_flight')),
+    );
+    return replicas[busy.indexOf(Math.max(...busy))]!;
   }
 
   /** kill -9, and another process in its place. */
@@ -135,17 +160,17 @@ export class Replicas {
 
 const METRICS_MS = 500;
 
-async function runsEngine(replica: Replica): Promise<boolean> {
+async function gauge(replica: Replica, name: string): Promise<number> {
   try {
     const signal = AbortSignal.timeout(METRICS_MS);
     const text = await (await fetch(`${replica.url}/metrics`, { signal })).text();
-    return /^mortise_engine_running 1$/m.test(text);
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   } catch {
-    return false;
+    return 0;
   }
 }
 
-async function ask(url: string, sql: string): Promise<unknown[]> {
+async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

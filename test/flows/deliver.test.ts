@@ -231,12 +231,16 @@ describe('a host that could not start', () => {
     const running = await startHost({ paused: true });
     const { addon } = await installAddon(running);
     await running.operator('POST', '/events', PUSH);
-    const { deliveries } = running.host.parts.store;
-    const { countOwed } = deliveries;
-    deliveries.countOwed = () => Promise.reject(new Error('no connection'));
+    const { engine } = running.host.parts.store;
+    const { tryShare } = engine;
+    engine.tryShare = async () => {
+      const share = (await tryShare())!;
+      share.start = () => Promise.reject(new Error('no connection'));
+      return share;
+    };
     const refused = await running.host.start().catch((error: unknown) => error);
     expect(refused).to.have.property('message', 'no connection');
-    deliveries.countOwed = countOwed;
+    engine.tryShare = tryShare;
     await running.host.start();
     await addon.waitFor('/hook');
     await running.stop();

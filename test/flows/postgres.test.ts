@@ -1,6 +1,6 @@
 // A whole host on PostgreSQL: what is delivered, by whom, and what is not after a revocation.
 //
-// Seen red: revocations with a gate that is never shut; the right to run the engine, with nobody who hears of its loss;
+// Seen red: revocations with a gate that is never shut; a share, with nobody who hears of its loss;
 // disabled again taken for nothing to do.
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
@@ -168,24 +168,23 @@ describe('a host on PostgreSQL', () => {
     await installed.addon.waitFor('/uninstalled');
   });
 
-  it('goes on after it lost the right to run the engine, when it has it again', async function () {
+  it('goes on after it lost its share, when it has one again', async function () {
     this.timeout(30_000);
     const host = await start();
     installed = await installAddon(host);
     const client = new pg.Client({ connectionString: database });
     await client.connect();
-    const take = (holder: string | null) =>
-      client.query(
-        `UPDATE mortise.engine_lease SET holder = $1, fence = fence + 1, expires_at = clock_timestamp() + interval '15 s'`,
-        [holder],
-      );
     try {
-      await take('another');
+      await client.query(
+        `BEGIN; DELETE FROM mortise.replicas;
+         INSERT INTO mortise.replicas (id, expires_at) VALUES ('another', clock_timestamp() + interval '15 s');
+         UPDATE mortise.buckets SET owner = 'another', fence = fence + 1; COMMIT`,
+      );
       await sleep(6_500);
       await host.host.publish(PUSH);
       await sleep(500);
       expect(installed.addon.to('/hook')).to.deep.equal([]);
-      await take(null);
+      await client.query(`DELETE FROM mortise.replicas WHERE id = 'another'`);
       await installed.addon.waitFor('/hook');
     } finally {
       await client.end();

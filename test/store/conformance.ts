@@ -25,7 +25,7 @@ import type {
   OwedDelivery,
   WebhookRow,
 } from '../../src/store/rows.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { OwedLane, Store } from '../../src/store/store.ts';
 
 export interface OpenedStore {
   readonly store: Store;
@@ -1679,6 +1679,36 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         expect(recipient.installation).to.deep.equal(row);
         expect(recipient.webhooks.get(delivery!.webhookId)).to.deep.equal(webhook(row.id));
         expect(recipient.grant).to.deep.equal(await store.installations.findGrant(row.id));
+      });
+    });
+
+    describe('a share of what is sent', () => {
+      it('is all for who is alone: it is told what is owed, and looks for what others do', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const share = (await store.engine.tryShare())!;
+        const told: OwedLane[] = [];
+        await share.start({
+          taken: (lanes) => void told.push(...lanes),
+          letGo() {},
+          lingering: () => [],
+          mayOweMore() {},
+        });
+        expect([share.size, share.isHeld(), share.includes(row.id)]).to.deep.equal([
+          256,
+          true,
+          true,
+        ]);
+        expect(told).to.deep.equal([{ installationId: row.id, dueAt: T, state: undefined }]);
+        await share.lookForWork();
+        expect(await share.lookForWork()).to.equal(undefined);
+        await store.events.publish([event()]);
+        const { owed: more } = await store.events.fanOut(64, T, HOUR);
+        expect(more.map(({ installationId }) => installationId)).to.deep.equal([row.id]);
+        await share.release();
+        const next = (await store.engine.tryShare())!;
+        expect(next.isHeld()).to.equal(true);
+        await next.release();
       });
     });
 

@@ -1,4 +1,4 @@
-// One engine for a database, whatever becomes of the process that runs it.
+// One leader for a database, whatever becomes of the process that leads.
 //
 // Seen red: renewal left out; taking over without looking at the expiry; isHeld that only asks whether it was released;
 // a release that leaves the row; a lease far in the future taken for one that runs; one clock alone; a renewal that does
@@ -12,7 +12,7 @@ import { type RunningProcess, startScript } from '../helpers/process.ts';
 
 const HOLDER = new URL('../helpers/lease-holder.ts', import.meta.url).pathname;
 
-describe('the right to run the engine on PostgreSQL', () => {
+describe('the right to lead on PostgreSQL', () => {
   let url: string;
   let store: Store;
   let holder: RunningProcess | undefined;

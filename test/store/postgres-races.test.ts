@@ -398,7 +398,9 @@ describe('at the same time on PostgreSQL', () => {
         const row = await db.transaction((other) => other.get<{ seq: number }>(publish));
         expect(row!.seq).to.equal(last + 1);
         order.push('publish');
-        await tx.run(sql`INSERT INTO mortise.recoveries (installation_id) VALUES ('seen')`);
+        await tx.run(
+          sql`INSERT INTO mortise.recoveries (bucket, installation_id) VALUES (0, 'seen')`,
+        );
         order.push('change');
       });
       await fanOut;

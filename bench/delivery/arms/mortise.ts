@@ -9,10 +9,10 @@ import { inParallel } from '../in-parallel.ts';
 import { installAddons } from '../install-addons.ts';
 import { EVENT_TYPE, pushPayload } from '../push-event.ts';
 
-const { addons, folder, store, url } = readSettings<ArmSettings>();
+const { addons, folder, store, url, areInstalled } = readSettings<ArmSettings>();
 const postgres = store === 'postgres' && !url ? await startPostgres(folder) : undefined;
 const host = openHost(url ?? postgres?.url ?? join(folder, 'mortise.db'));
-await installAddons(host, addons);
+if (!areInstalled) await installAddons(host, addons);
 await host.start();
 const payload = pushPayload();
 const TICK_MS = 2;
@@ -31,6 +31,13 @@ answerQuestions(
       await inParallel(events, CONCURRENCY, () => publishNext());
       return { startedAt };
     },
+    /** Of 256, those to which this replica sends. */
+    async buckets() {
+      const text = await host.parts.metrics.text();
+      return Number(/^mortise_buckets (\d+)$/m.exec(text)?.[1]);
+    },
+    /** As kill -9. */
+    die: () => process.kill(process.pid, 'SIGKILL'),
     /** One at a time, each with the time it was published. */
     async spaced({ events, everyMs }: { events: number; everyMs: number }) {
       for (let i = 0; i < events; i++) {

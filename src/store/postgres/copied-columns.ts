@@ -17,10 +17,14 @@ export async function columnTypes(tx: Queries, table: string): Promise<Map<strin
 type Derive = (cell: Cell) => unknown;
 
 /** From which column, and how. */
+const BUCKET = {
+  name: 'bucket',
+  from: 'installation_id',
+  derive: (id: Cell) => bucketOf(id as string),
+};
 const DERIVED: Record<string, { name: string; from: string; derive: Derive }[]> = {
-  lane_states: [
-    { name: 'bucket', from: 'installation_id', derive: (id) => bucketOf(id as string) },
-  ],
+  lane_states: [BUCKET],
+  recoveries: [BUCKET],
   installations: [
     {
       name: 'addon_name',

@@ -118,7 +118,15 @@ export class Database implements Queries {
   }
 
   /**
-   * A transaction of one statement in one round trip: the statement has DURABLE in it, and waits for no lock.
+   * A transaction of one statement in one round trip: a process that stands still meanwhile holds no lock.
+   * @throws as `transaction`
+   */
+  alone<T>(sql: Sql): Promise<T[]> {
+    return this.#repeatedly((pool) => queriesOn(pool).all<T>(sql));
+  }
+
+  /**
+   * The same, for those who wrote: the statement has DURABLE in it, and waits for no lock.
    * @param writes that share it.
    * @throws as `transaction`
    */

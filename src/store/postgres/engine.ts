@@ -1,15 +1,16 @@
-// What whoever runs the engine does on the database beside deliveries.
+// What whoever leads does on the database, and how a process comes to send.
 import sql, { raw } from 'sql-template-tag';
-import type { DroppedDay, EngineStore } from '../store.ts';
+import type { DroppedDay, EngineStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Days, type DayTable, endOf } from './days.ts';
 import { tryLease } from './engine-lease.ts';
-import type { LaneStarts } from './lane-starts.ts';
-import type { OutboxStart } from './outbox-start.ts';
+import type { OwnBuckets } from './own-buckets.ts';
 import type { Queries } from './queries.ts';
+import { joinReplicas } from './share.ts';
+import type { Starts } from './starts.ts';
 import { sweep } from './sweep.ts';
 
-/** How soon an add-on is told of what another process has done; what is published is looked for with every question. */
+/** How soon an add-on is told of what another process has done. */
 const OWED_EVERY_MS = 250;
 /** Of what is owed the newest are looked at. */
 const MOST_LOOKED_AT = 100;
@@ -27,13 +28,14 @@ interface Owed {
 export function engineStore(
   db: Database,
   days: Record<DayTable, Days>,
-  starts: { outbox: OutboxStart; lanes: LaneStarts },
-  leaseMs?: number,
+  own: OwnBuckets,
+  starts: Starts,
+  { leaseMs, observer }: { leaseMs?: number; observer?: StoreObserver },
 ): EngineStore {
   let seen: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
   /** By presence: of what others have committed, numbers say nothing about the order. */
-  async function isOwedOther(): Promise<boolean> {
+  async function hasForeignChanges(): Promise<boolean> {
     if (performance.now() - lookedAt < OWED_EVERY_MS) return false;
     lookedAt = performance.now();
     const { state, isMore } =
@@ -45,18 +47,9 @@ export function engineStore(
     return hasChanged || isMore;
   }
   return {
-    async tryLock() {
-      const lock = await tryLease(db, leaseMs);
-      if (lock) for (const start of Object.values(starts)) start.forget();
-      return lock;
-    },
-    async hasForeignChanges() {
-      // Of EXISTS PostgreSQL drops the order, and may read the table from its beginning.
-      const work = await db.get(sql`SELECT 1
-        WHERE (SELECT seq FROM mortise.outbox WHERE seq >= ${starts.outbox.seq} ORDER BY seq LIMIT 1) IS NOT NULL
-        OR EXISTS (SELECT 1 FROM mortise.recoveries)`);
-      return (await isOwedOther()) || work !== undefined;
-    },
+    tryLock: () => tryLease(db, leaseMs),
+    tryShare: () => joinReplicas({ db, own, starts, observer, leaseMs }),
+    hasForeignChanges,
     sweep: (now, loggedSince) => sweep(db, now, loggedSince),
     async turnDays(now, retention) {
       const dropped: DroppedDay[] = [];

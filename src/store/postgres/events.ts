@@ -8,6 +8,7 @@ import { fanOut } from './fan-out.ts';
 import { GroupedPublishes } from './grouped-publishes.ts';
 import type { OutboxStart } from './outbox-start.ts';
 import { EVENT_COLUMNS, owedEventStore } from './owed-events.ts';
+import type { OwnBuckets } from './own-buckets.ts';
 import { asUnusable, productTransaction } from './product-transaction.ts';
 import { hasKeys, idsOf, type PublishedRow, publishing } from './publish.ts';
 import { asStoreError } from './store-errors.ts';
@@ -26,13 +27,14 @@ const DURABLE_THERE = raw(
 export function eventStore(
   db: Database,
   days: Days,
+  own: OwnBuckets,
   outbox: OutboxStart,
   observer: StoreObserver | undefined,
 ): EventStore {
   const timesOf = (events: EventRow[]) => events.map(({ createdAt }) => createdAt);
   const withoutKeys = new GroupedPublishes(async (events, calls) => {
     const rows = await days.writing(timesOf(events), () =>
-      db.durably<PublishedRow>(publishing(events, DURABLE), calls),
+      db.durably<PublishedRow>(publishing(events, own.preferred, DURABLE), calls),
     );
     return rows.map(({ id }) => id);
   }, GROUPS_WITHOUT_KEYS);
@@ -41,7 +43,7 @@ export function eventStore(
       days.writing(timesOf(events), () =>
         db.transaction(async (tx) => {
           if (!isPatient) await tx.run(IMPATIENTLY);
-          return idsOf(events, await tx.all(publishing(events, DURABLE)));
+          return idsOf(events, await tx.all(publishing(events, own.preferred, DURABLE)));
         }, 'durable'),
       ),
     GROUPS_WITH_KEYS,
@@ -60,7 +62,7 @@ export function eventStore(
       const isUndone = events.length > 1 && hasKeys(events);
       if (isUndone) await client.query('SAVEPOINT mortise');
       const rows = await queries
-        .all<PublishedRow>(publishing(events, DURABLE_THERE))
+        .all<PublishedRow>(publishing(events, own.preferred, DURABLE_THERE))
         .catch((error) => {
           throw asStoreError(asUnusable(error));
         });
@@ -87,7 +89,7 @@ export function eventStore(
       return Number(row?.value ?? 0);
     },
     async fanOut(limit, now, expiresAfterMs) {
-      const pass = await fanOut(db, outbox, limit, now, now + expiresAfterMs);
+      const pass = await fanOut(db, own, outbox, limit, now, now + expiresAfterMs);
       observer?.owed(pass.owed.length);
       return pass;
     },

@@ -13,9 +13,10 @@
 //   that every other publisher.
 // - Not by transaction ids and snapshots (xid8, pg_snapshot), though they know the order of commits: a database that is
 //   dumped and restored begins to count them anew, and what is stored of the old ones would be wrong for ever.
-import sql from 'sql-template-tag';
+import sql, { empty } from 'sql-template-tag';
 import { LOCKS } from './locks.ts';
 import type { Queries } from './queries.ts';
+import { lockingReplica } from './replica-lock.ts';
 
 /**
  * Before subscriptions, resources or webhooks of an installation change, and after its row is locked: fan-out locks no
@@ -30,7 +31,8 @@ export async function lockFanOut(tx: Queries): Promise<number> {
   return row!.seq;
 }
 
-/** For fan-out, before it reads the outbox. */
-export async function lockSubscriptions(tx: Queries): Promise<void> {
-  await tx.run(sql`SELECT pg_advisory_xact_lock_shared(${LOCKS.fanOut}, 0)`);
+/** For fan-out, before it reads the outbox, and what it is its replica's share of (replica-lock.ts). */
+export async function lockSubscriptions(tx: Queries, replica?: string): Promise<void> {
+  const ofReplica = replica === undefined ? empty : sql`, ${lockingReplica(replica)}`;
+  await tx.run(sql`SELECT pg_advisory_xact_lock_shared(${LOCKS.fanOut}, 0)${ofReplica}`);
 }

@@ -1,8 +1,10 @@
 // Installations: one add-on in one context, from the first handshake to the goodbye. Each change begins with an UPDATE
 // on its row that says what must be true of it, so that changes come one after the other.
 import sql, { type Sql } from 'sql-template-tag';
+import { bucketOf } from '../../core/ids.ts';
 import type { InstallationRow } from '../rows.ts';
 import type { InstallationStore } from '../store.ts';
+import { isOwned } from './buckets.ts';
 import type { Database } from './database.ts';
 import { lockFanOut } from './fan-out-lock.ts';
 import {
@@ -17,6 +19,7 @@ import { findInstallation, installationColumns, lockInstallation } from './insta
 import { enterState, leaveState } from './installation-states.ts';
 import { clearLaneState } from './lane-states.ts';
 import { oweCall } from './lifecycle.ts';
+import type { OwnBuckets } from './own-buckets.ts';
 import { previousSecretOperations } from './previous-secrets.ts';
 import type { Queries } from './queries.ts';
 import { refuseAllOf } from './running-handshakes.ts';
@@ -26,7 +29,7 @@ import { findWebhooks, switchWebhooksOn } from './webhooks.ts';
 const COLUMNS = installationColumns('i');
 const PLATFORM_DIGEST = 'platform_digest';
 
-export function installationStore(db: Database): InstallationStore {
+export function installationStore(db: Database, own: OwnBuckets): InstallationStore {
   const findWhere = (condition: Sql) =>
     db.get<InstallationRow>(sql`SELECT ${COLUMNS} FROM mortise.installations i WHERE ${condition}`);
   return {
@@ -110,16 +113,18 @@ export function installationStore(db: Database): InstallationStore {
         if (lane && lane.pausedAt !== null) await oweCall(tx, ifPaused);
         const webhooksOn = await switchWebhooksOn(tx, id, at);
         await tx.run(
-          sql`INSERT INTO mortise.recoveries (installation_id) VALUES (${id}) ON CONFLICT DO NOTHING`,
+          sql`INSERT INTO mortise.recoveries (installation_id, bucket) VALUES (${id}, ${bucketOf(id)})
+            ON CONFLICT DO NOTHING`,
         );
         await replaceSubscriptions(tx, installation, wanted, at, await lockFanOut(tx));
         return { installation, webhooksOn };
       }),
     async takeRecovered() {
-      const some = await db.get(sql`SELECT 1 FROM mortise.recoveries LIMIT 1`);
+      const isMine = isOwned(own);
+      const some = await db.get(sql`SELECT 1 FROM mortise.recoveries WHERE ${isMine} LIMIT 1`);
       if (some === undefined) return [];
-      const taken = await db.transaction((tx) =>
-        tx.all<{ id: string }>(sql`DELETE FROM mortise.recoveries RETURNING installation_id AS id`),
+      const taken = await db.alone<{ id: string }>(
+        sql`DELETE FROM mortise.recoveries WHERE ${isMine} RETURNING installation_id AS id`,
       );
       return taken.map(({ id }) => id);
     },

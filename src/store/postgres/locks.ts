@@ -10,6 +10,8 @@ export const LOCKS = {
   user: 0x6d6f_7204,
   days: 0x6d6f_7205,
   replays: 0x6d6f_7206,
+  replica: 0x6d6f_7207,
+  buckets: 0x6d6f_7208,
 };
 
 /** One handshake begins at a time for a key, in whatever context: who uses it is read, and then decided upon. */

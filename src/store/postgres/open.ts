@@ -15,18 +15,18 @@ import { explanationStore } from './explanations.ts';
 import { grantStore } from './grant-views.ts';
 import { installKeyStore } from './install-keys.ts';
 import { installationStore } from './installations.ts';
-import { LaneStarts } from './lane-starts.ts';
 import { lifecycleStore } from './lifecycle.ts';
 import { oauth1Store } from './oauth1.ts';
 import { openGate } from './open-for-attempts.ts';
-import { OutboxStart } from './outbox-start.ts';
+import { OwnBuckets } from './own-buckets.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
+import { Starts } from './starts.ts';
 import { tokenStore } from './tokens.ts';
 import { usedScopeStore } from './used-scopes.ts';
 
 export interface PostgresOptions {
-  /** How long the right to run the engine lasts without renewal, milliseconds; more than 2,000. Default 15,000. */
+  /** How long a share of the buckets, and the right to lead, last without renewal, milliseconds; more than 2,000. Default 15,000. */
   leaseMs?: number;
 }
 
@@ -38,12 +38,13 @@ export function openPostgres(
 ): Store {
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
+  const own = new OwnBuckets();
   const gate = openGate(db, url);
   const clock = new DatabaseClock(db);
-  const starts = { outbox: new OutboxStart(), lanes: new LaneStarts() };
+  const starts = new Starts();
   return {
     installKeys: installKeyStore(db),
-    installations: installationStore(db),
+    installations: installationStore(db, own),
     lifecycle: lifecycleStore(db),
     clients: clientStore(db),
     consumers: consumerStore(db),
@@ -55,16 +56,16 @@ export function openPostgres(
     usedScopes: usedScopeStore(db),
     sessions: sessionStore(db),
     tokens: tokenStore(db),
-    events: eventStore(db, days.events, starts.outbox, observer),
+    events: eventStore(db, days.events, own, starts.outbox, observer),
     deliveries: {
-      ...deliveryStore(db, days.attempts, starts.lanes, observer),
+      ...deliveryStore(db, days.attempts, own, starts.lanes, observer),
       ...deliveryViews(db),
       recipient: gate.recipient,
       isCurrent: gate.isCurrent,
     },
     explanations: explanationStore(db),
-    replays: replayStore(db, observer),
-    engine: engineStore(db, days, starts, leaseMs),
+    replays: replayStore(db, own, observer),
+    engine: engineStore(db, days, own, starts, { leaseMs, observer }),
     clock,
     async close() {
       clock.close();

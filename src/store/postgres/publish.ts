@@ -11,8 +11,11 @@ export interface PublishedRow {
   isConflict: boolean;
 }
 
-/** @param setting is evaluated with it. */
-export function publishing(events: EventRow[], setting: Sql): Sql {
+/**
+ * @param preferred the bucket of events that are of no order: one that this process fans out itself. undefined: by their ids.
+ * @param setting is evaluated with it.
+ */
+export function publishing(events: EventRow[], preferred: number | undefined, setting: Sql): Sql {
   // Payloads lie in one piece of memory: as it is, that is what the protocol carries.
   const payloads = Buffer.concat(events.map(({ payload }) => payload));
   let end = 0;
@@ -26,7 +29,7 @@ export function publishing(events: EventRow[], setting: Sql): Sql {
         ${each(({ context }) => context)}::text[], ${each(({ resource }) => resource)}::text[],
         ${each(({ actor }) => actor)}::text[], ${each(({ orderingKey }) => orderingKey)}::text[],
         ${each(({ traceId }) => traceId)}::text[], ${each(({ createdAt }) => createdAt)}::bigint[],
-        ${each(({ id, orderingKey }) => bucketOf(orderingKey ?? id))}::smallint[], ${starts}::int[],
+        ${each((event) => bucketFor(event, preferred))}::smallint[], ${starts}::int[],
         ${each(({ payload }) => payload.length)}::int[], ${each(({ idempotency }) => idempotency?.key ?? null)}::text[],
         ${each(({ idempotency }) => idempotency?.bodyHash ?? null)}::bytea[],
         ${each(({ idempotency }) => idempotency?.expiresAt ?? null)}::bigint[]) WITH ORDINALITY
@@ -43,6 +46,12 @@ export function publishing(events: EventRow[], setting: Sql): Sql {
     waiting AS (INSERT INTO mortise.outbox (bucket, seq, event_id, event_type, event_at, context, resource, ordering_key)
       SELECT bucket, seq, id, type, created_at, context, resource, ordering_key FROM new)
     SELECT told_id AS id, is_conflict AS "isConflict", ${setting} FROM told ORDER BY place`;
+}
+
+/** Events of one order are fanned out by one owner, one after the other, whoever publishes them. */
+function bucketFor({ id, orderingKey }: EventRow, preferred: number | undefined): number {
+  if (orderingKey !== null) return bucketOf(orderingKey);
+  return preferred ?? bucketOf(id);
 }
 
 export function hasKeys(events: EventRow[]): boolean {

@@ -7,7 +7,9 @@ import type { ReplayRow } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
+import { tellOwners } from './handed.ts';
 import { lockReplays } from './locks.ts';
+import type { OwnBuckets } from './own-buckets.ts';
 import type { Queries } from './queries.ts';
 import { scanReplay } from './replay-scan.ts';
 
@@ -19,7 +21,7 @@ const COLUMNS = raw(`id, state, delivery_id AS "deliveryId", installation_id AS 
 
 type RawReplay = Omit<ReplayRow, 'outcomes'> & { outcomes: string; cursor: string | null };
 
-export function replayStore(db: Database, observer?: StoreObserver): ReplayStore {
+export function replayStore(db: Database, own: OwnBuckets, observer?: StoreObserver): ReplayStore {
   return {
     async create(replay) {
       await db.run(sql`INSERT INTO mortise.replays (id, state, delivery_id, installation_id, event_type, event_id,
@@ -74,6 +76,8 @@ export function replayStore(db: Database, observer?: StoreObserver): ReplayStore
         );
         const installationIds = await owe(tx, read(raw), take, now, now + expiresAfterMs);
         const done = installationIds.length;
+        // Whoever that is by the time of the commit.
+        if (!own.isAlone) await tellOwners(tx, installationIds, 1);
         // Fan-out has come to what was never owed: since it was looked at, and before it was made due here.
         const overtaken = take.length - done;
         await tx.run(sql`UPDATE mortise.replays SET cursor = ${cursor}, done = done + ${done},
@@ -83,7 +87,7 @@ export function replayStore(db: Database, observer?: StoreObserver): ReplayStore
           WHERE id = ${id}`);
         return { installationIds: [...new Set(installationIds)], done, isOver: cursor === null };
       });
-      if (chunk) observer?.owed(chunk.done);
+      if (chunk && own.isAlone) observer?.owed(chunk.done);
       return chunk;
     },
   };

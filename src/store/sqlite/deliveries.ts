@@ -82,8 +82,6 @@ export function deliveryStore(
     'DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))',
   );
 
-  const countOwed = db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck();
-
   /** @returns whether it ended a delivery that was owed */
   function recordOne(record: AttemptRecord): boolean {
     const { delivery } = record;
@@ -113,9 +111,6 @@ export function deliveryStore(
         dueAt,
         state: raw.failures === null ? undefined : ({ installationId, ...raw } as LaneState),
       }));
-    },
-    async countOwed() {
-      return countOwed.get()!;
     },
     async window(installationId, now, limit) {
       const rows = due.all(installationId, now, limit);

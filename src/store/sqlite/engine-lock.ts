@@ -1,7 +1,15 @@
 // Which process runs the engine. The lock is SQLite's own on a file beside the database: the operating
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
-import type { DroppedDay, EngineLock, EngineStore } from '../store.ts';
+import { BUCKETS } from '../../core/ids.ts';
+import type {
+  DeliveryStore,
+  DroppedDay,
+  EngineLock,
+  EngineStore,
+  Share,
+  StoreObserver,
+} from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';
@@ -13,22 +21,20 @@ export function engineStore(
   file: string,
   writer: Writer,
   days: { events: EventTables; attempts: AttemptTables },
+  sent: { deliveries: Pick<DeliveryStore, 'lanes'>; observer: StoreObserver | undefined },
 ): EngineStore {
-  const dataVersion = db.prepare('PRAGMA data_version').pluck();
+  const tryLock = sharedLock(file);
   const forgotten = forgottenEvents(db);
-  let seen = dataVersion.get();
   return {
     async tryLock() {
-      const lock = file === ':memory:' ? { release() {} } : tryEngineLock(file);
+      const lock = tryLock();
       return lock && held(lock.release);
     },
-    /** Whether another connection has committed; costs about a microsecond. */
-    async hasForeignChanges() {
-      const version = dataVersion.get();
-      const hasChanged = version !== seen;
-      seen = version;
-      return hasChanged;
+    async tryShare() {
+      const lock = tryLock();
+      return lock && wholeShare(db, lock.release, sent);
     },
+    hasForeignChanges: changesOf(db),
     sweep: sweepOperation(db, writer),
     async turnDays(now, retention) {
       const dropped: DroppedDay[] = [];
@@ -61,6 +67,65 @@ export function tryEngineLock(file: string): { release(): void } | undefined {
     return undefined;
   }
   return { release: () => void lock.close() };
+}
+
+/** One lock for both rights: who leads sends, and lets go of it when it does neither. */
+function sharedLock(file: string): () => { release(): void } | undefined {
+  let lock: { release(): void } | undefined;
+  let holders = 0;
+  return () => {
+    lock ??= file === ':memory:' ? { release() {} } : tryEngineLock(file);
+    if (!lock) return undefined;
+    holders++;
+    let isReleased = false;
+    return {
+      release() {
+        if (isReleased) return;
+        isReleased = true;
+        if (--holders > 0) return;
+        lock?.release();
+        lock = undefined;
+      },
+    };
+  };
+}
+
+/** Whether another connection has committed since the last call; costs about a microsecond. */
+function changesOf(db: Database.Database): () => Promise<boolean> {
+  const dataVersion = db.prepare('PRAGMA data_version').pluck();
+  let seen = dataVersion.get();
+  return async () => {
+    const version = dataVersion.get();
+    const hasChanged = version !== seen;
+    seen = version;
+    return hasChanged;
+  };
+}
+
+/** Of the processes on one file one sends, everything. */
+function wholeShare(
+  db: Database.Database,
+  release: () => void,
+  { deliveries, observer }: { deliveries: Pick<DeliveryStore, 'lanes'>; observer?: StoreObserver },
+): Share {
+  const hasChanges = changesOf(db);
+  return {
+    ...held(release),
+    includes: () => true,
+    size: BUCKETS,
+    async start(sender) {
+      // Counted once, while nobody else owes or ends anything: from here on the store tells what it commits. A table of
+      // a million is a matter of tens of milliseconds, and reading the lanes follows anyway.
+      observer?.owed(db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck().get()!);
+      sender.taken(await deliveries.lanes());
+    },
+    lookForWork: async () =>
+      (await hasChanges()) ? { owed: [], installationIds: [], hasMore: true } : undefined,
+    async release(drained) {
+      await drained;
+      release();
+    },
+  };
 }
 
 /** Nobody takes it from a process that lives. */

@@ -75,6 +75,7 @@ export function openSqlite(
   const reader = new Reader(db);
   const own = file === ':memory:' ? undefined : openSqliteGate(file);
   const gate = own?.gate ?? gateStore(db, true);
+  const deliveries = deliveryStore(db, writer, gate, days.attempts, days.events, observer);
   return {
     installKeys: installKeyStore(db, writer),
     installations: installationStore(db, writer),
@@ -90,10 +91,10 @@ export function openSqlite(
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer, reader),
     events: eventStore(db, writer, file, days.events, observer),
-    deliveries: deliveryStore(db, writer, gate, days.attempts, days.events, observer),
+    deliveries,
     explanations: explanationStore(db, days.attempts, days.events),
     replays: replayStore(db, writer, days.attempts, days.events, observer),
-    engine: engineStore(db, file, writer, days),
+    engine: engineStore(db, file, writer, days, { deliveries, observer }),
     // Whoever opens the file is on the machine that has it.
     clock: systemClock,
     async close() {

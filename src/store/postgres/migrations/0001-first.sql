@@ -59,8 +59,8 @@ CREATE TABLE mortise.installation_states (
 );
 CREATE INDEX installation_states_installation ON mortise.installation_states (installation_id, since);
 
--- Installations that were declared well by hand, until the engine has noticed.
-CREATE TABLE mortise.recoveries (installation_id mortise.id PRIMARY KEY);
+-- Installations that were declared well by hand, until whoever sends to them has noticed.
+CREATE TABLE mortise.recoveries (installation_id mortise.id PRIMARY KEY, bucket smallint NOT NULL);
 
 -- What gates have to see (gate-changes.ts): written with every change of an epoch, let go of when all have seen it.
 CREATE TABLE mortise.gate_changes (
@@ -88,7 +88,36 @@ CREATE TABLE mortise.gates (
   beats bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
--- Who runs the engine on this database, and until when by its clock.
+-- Processes that send, each until when by the database's clock. One that ran out is deleted, and does not come back.
+CREATE TABLE mortise.replicas (
+  id mortise.id PRIMARY KEY,
+  expires_at timestamptz NOT NULL,
+  -- It takes no more, and hands over what it has.
+  is_leaving boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- Who sends for which bucket: nobody, where the owner is no replica.
+CREATE TABLE mortise.buckets (
+  id smallint PRIMARY KEY,
+  owner mortise.id,
+  -- Grows with each owner.
+  fence bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+INSERT INTO mortise.buckets (id) SELECT generate_series(0, 255);
+
+-- What was made due, or ended, in a bucket by somebody who does not own it, until its owner has noticed. What a crash
+-- takes of it is not missed: all that is owed is read anew then.
+CREATE UNLOGGED TABLE mortise.handed (
+  bucket smallint NOT NULL,
+  installation_id mortise.id NOT NULL,
+  -- So many more are owed than the owner knows of.
+  count integer NOT NULL,
+  -- Which; NULL: it has to look.
+  delivery_ids text[]
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX handed_bucket ON mortise.handed (bucket);
+
+-- Who does for all what one process does, and until when by the database's clock.
 CREATE TABLE mortise.engine_lease (
   is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
   -- NULL: nobody.
@@ -496,6 +525,8 @@ CREATE TABLE mortise.outbox (
   autovacuum_vacuum_insert_threshold = 100000,
   autovacuum_vacuum_cost_delay = 0
 );
+-- What one of several replicas fans out.
+CREATE INDEX outbox_bucket ON mortise.outbox (bucket, seq);
 
 -- Only what is still owed; a row ends in the transaction that writes its last attempt.
 CREATE TABLE mortise.deliveries (

@@ -1,0 +1,208 @@
+// What keeps several senders on one database apart, and loses nothing between them.
+const SHARE = 'test/store/postgres-share.test.ts';
+const LEASE = 'test/store/postgres-lease.test.ts';
+const HEAR = 'test/webhooks/hear.test.ts';
+const FLOWS = 'test/flows/replicas.test.ts';
+
+const OWNERS = [
+  {
+    name: 'share: renewed though it is gone',
+    guards: 'who has lost its row has lost its share',
+    file: 'src/store/postgres/share.ts',
+    find: ').length === 1;',
+    replace: ').length >= 0;',
+    test: SHARE,
+    grep: 'when its row is gone',
+  },
+  {
+    name: 'share: outlives a crash',
+    guards: 'what PostgreSQL has forgotten is read anew',
+    file: 'src/store/postgres/share.ts',
+    find: 'AND EXISTS (SELECT 1 FROM mortise.lifetime',
+    replace: 'OR EXISTS (SELECT 1 FROM mortise.lifetime',
+    test: SHARE,
+    grep: 'may have forgotten',
+  },
+  {
+    name: 'right: not renewed',
+    guards: 'who lives keeps its right',
+    file: 'src/store/postgres/renewed-right.ts',
+    find: 'else if (elapsed(this.#renewed) > this.#leaseMs / 3) void this.#renew();',
+    replace: '',
+    test: LEASE,
+    grep: 'is renewed while its holder lives',
+  },
+  {
+    name: 'buckets: more than a fair share',
+    guards: 'who has more than is fair hands it over',
+    file: 'src/store/postgres/share.ts',
+    find: 'open > fair && !this.#isHandingOver',
+    replace: 'false',
+    test: SHARE,
+    grep: 'half for each of two',
+  },
+  {
+    name: 'buckets: fence ignored',
+    guards: 'of two that race for a bucket one gets it',
+    file: 'src/store/postgres/buckets.ts',
+    find: 'AND b.fence = s.fence',
+    replace: '',
+    test: SHARE,
+    grep: 'has one owner of two that race',
+  },
+  {
+    name: 'buckets: kept for who is leaving',
+    guards: 'while one stops, those who stay share out all of it',
+    file: 'src/store/postgres/buckets.ts',
+    find: 'FROM mortise.replicas WHERE NOT is_leaving)',
+    replace: 'FROM mortise.replicas)',
+    test: SHARE,
+    grep: 'while its holder stops',
+  },
+  {
+    name: 'replicas: a clock that was set back kills',
+    guards: 'a replica that lives is not forgotten for the clock of its database',
+    file: 'src/store/postgres/buckets.ts',
+    find: 'UPDATE mortise.replicas SET expires_at =',
+    replace: "UPDATE mortise.replicas SET expires_at = -interval '1 h' +",
+    test: SHARE,
+    grep: 'set back by an hour',
+  },
+];
+
+const HAND_OVER = [
+  {
+    name: 'hand-over: of what is under way',
+    guards: 'a bucket is given up when nothing is under way there',
+    file: 'src/store/postgres/share.ts',
+    find: '.filter((bucket) => !busy.has(bucket))',
+    replace: '',
+    test: SHARE,
+    grep: 'bucket by bucket',
+  },
+  {
+    name: 'hand-over: during a fan-out',
+    guards: 'a bucket is given up after fan-outs that rely on it',
+    file: 'src/store/postgres/share.ts',
+    find: 'if (!isThrough) await untilReplicaIsThrough(db, this.#replica);',
+    replace: '',
+    test: SHARE,
+    grep: 'after a fan-out that relies on it',
+  },
+  {
+    name: 'take-over: a late fan-out overlooked',
+    guards: 'what a replica that is gone commits late is found',
+    file: 'src/store/postgres/share.ts',
+    find: 'await untilReplicaIsThrough(db, owner);',
+    replace: '',
+    test: SHARE,
+    grep: 'when its last fan-out is over',
+  },
+  {
+    name: 'fan-out: goes on without a share',
+    guards: 'a replica that is gone fans out nothing',
+    file: 'src/store/postgres/fan-out.ts',
+    find: 'sql`AND EXISTS (SELECT 1 FROM mortise.replicas',
+    replace: 'sql`OR EXISTS (SELECT 1 FROM mortise.replicas',
+    test: SHARE,
+    grep: 'is not fanned out by it any more',
+  },
+  {
+    name: 'engine: goes on with what it hands over',
+    guards: 'nothing begins in a bucket that is to be handed over',
+    file: 'src/webhooks/engine.ts',
+    find: 'if (this.#parts.share.includes(lane.installationId)) return false;',
+    replace: 'if (lane) return false;',
+    test: HEAR,
+    grep: 'lets go of what is to be handed over',
+  },
+];
+
+const WORD = [
+  {
+    name: 'word: not left by a fan-out',
+    guards: 'who owns a bucket hears what others make due in it',
+    file: 'src/store/postgres/handed.ts',
+    find: 'WHERE bucket <> ALL (',
+    replace: 'WHERE false AND bucket <> ALL (',
+    test: SHARE,
+    grep: 'hears what others make due',
+  },
+  {
+    name: 'word: not left by a replay',
+    guards: 'who owns a bucket hears what a replay makes due in it',
+    file: 'src/store/postgres/replays.ts',
+    find: 'if (!own.isAlone) await tellOwners(tx, installationIds, 1);',
+    replace: '',
+    test: FLOWS,
+    grep: 'of a replay',
+  },
+  {
+    name: 'word: taken from another',
+    guards: 'word is for who owns the bucket now',
+    file: 'src/store/postgres/buckets.ts',
+    find: 'AND bucket IN (SELECT id',
+    replace: 'OR bucket IN (SELECT id',
+    test: SHARE,
+    grep: 'takes no word',
+  },
+  {
+    name: 'count: word on its way counted twice',
+    guards: 'what is owed is counted by one',
+    file: 'src/store/postgres/owed-count.ts',
+    find: '- COALESCE((SELECT sum(count)',
+    replace: '- 0 * COALESCE((SELECT sum(count)',
+    test: SHARE,
+    grep: 'is counted by one of them',
+  },
+  {
+    name: 'count: what another ends not told',
+    guards: 'what is owed is counted by one',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'await tellOwners(tx, ofOthers, -1);',
+    replace: '',
+    test: SHARE,
+    grep: 'is counted by one of them',
+  },
+  {
+    name: 'lane state: written by others',
+    guards: 'how an endpoint fares says who sends to it',
+    file: 'src/store/postgres/deliveries.ts',
+    find: 'lanes.filter(({ installationId }) => own.holds(installationId))',
+    replace: 'lanes',
+    test: SHARE,
+    grep: 'is written of by who has it',
+  },
+  {
+    name: 'outbox: order forgotten',
+    guards: 'events of one order are fanned out by one owner',
+    file: 'src/store/postgres/publish.ts',
+    find: 'if (orderingKey !== null) return bucketOf(orderingKey);',
+    replace: '',
+    test: SHARE,
+    grep: 'those of one order',
+  },
+];
+
+const ONCE = [
+  {
+    name: 'word: of what was recorded meanwhile',
+    guards: 'what is in the table, and of which there is word, is sent once',
+    file: 'src/webhooks/engine.ts',
+    find: '.filter(({ id }) => !recorded.has(id))',
+    replace: '',
+    test: HEAR,
+    grep: 'and recorded, before it has the word',
+  },
+  {
+    name: 'word: of what is under way',
+    guards: 'what is in the table, and of which there is word, is sent once',
+    file: 'src/webhooks/engine.ts',
+    find: 'else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery);',
+    replace: 'else this.#hand(delivery);',
+    test: HEAR,
+    grep: 'sends once what is under way',
+  },
+];
+
+export const REPLICAS = [...OWNERS, ...HAND_OVER, ...WORD, ...ONCE];
