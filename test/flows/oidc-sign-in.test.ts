@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { createHost } from '../../src/index.ts';
 import { Browser, type Page } from '../helpers/browser.ts';
+import { newDatabase } from '../helpers/new-database.ts';
 import {
   CLIENT_ID,
   CLIENT_SECRET,
@@ -10,13 +11,7 @@ import {
   oidcProvider,
 } from '../helpers/oidc-provider.ts';
 import { startProcess } from '../helpers/process.ts';
-import {
-  newDatabase,
-  OPERATOR_TOKEN,
-  type RunningHost,
-  SECRET_KEY,
-  startHost,
-} from '../helpers/start-host.ts';
+import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const HOME = '/account/authorizations';
