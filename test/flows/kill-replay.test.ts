@@ -7,7 +7,7 @@ import { operatorOf } from '../../examples/story/operator.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { PUSH } from '../helpers/installed-addon.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -20,7 +20,7 @@ describe('a replay, its host killed with kill -9', () => {
 
   async function start(): Promise<ReturnType<typeof operatorOf>> {
     host = startProcess([
-      ...['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+      ...[MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
       ...['--port', '0', '--data', folder],
     ]);
     const [, url] = await host.waitFor(/mortise listening on (\S+)/);

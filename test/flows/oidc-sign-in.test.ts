@@ -10,7 +10,7 @@ import {
   type OidcProvider,
   oidcProvider,
 } from '../helpers/oidc-provider.ts';
-import { startProcess } from '../helpers/process.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
 import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
@@ -420,7 +420,7 @@ describe('mortise serve in production', function () {
   const serve = (more: Record<string, string> = {}) =>
     startProcess(
       [
-        ...['bin/mortise.js', 'serve', '--platform', 'platforms/bitbucket.json'],
+        ...[MORTISE, 'serve', '--platform', 'platforms/bitbucket.json'],
         ...['--port', String(PORT), '--listen', '127.0.0.1'],
       ],
       {

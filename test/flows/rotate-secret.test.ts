@@ -13,7 +13,7 @@ import {
   PUSH,
   tokenRequest,
 } from '../helpers/installed-addon.ts';
-import { startProcess } from '../helpers/process.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
 import {
   OPERATOR_TOKEN,
   type RunningHost,
@@ -510,7 +510,7 @@ describe('rotating the secrets of an installation', () => {
     this.timeout(60_000);
     const database = join(temporaryFolder(), 'mortise.db');
     const child = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
       {
         MORTISE_DATA: temporaryFolder(),
         MORTISE_DATABASE_URL: `sqlite:${database}`,

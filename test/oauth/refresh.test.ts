@@ -12,7 +12,7 @@ import {
   token,
   tokensOfAlice,
 } from '../helpers/consumer.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { type Answer, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
@@ -427,7 +427,7 @@ describe('two processes on one database', function () {
 
   async function serve(folder: string): Promise<RunningHost> {
     const process = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
       { MORTISE_DATA: folder, MORTISE_OPERATOR_TOKEN: TOKEN, MORTISE_SECRET_KEY: SECRET_KEY },
     );
     processes.push(process);
