@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { PUSH } from '../helpers/installed-addon.ts';
+import { databaseEnvironment, newDatabase } from '../helpers/new-database.ts';
 import { MORTISE, mortise, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -17,17 +18,14 @@ describe('the command line', function () {
   before(async () => {
     addon = await fakeAddon({ scopes: ['repository', 'issue'] });
     data = temporaryFolder();
-    server = startProcess([
-      'bin/mortise.js',
-      'serve',
-      '--dev',
-      '--platform',
-      'platforms/bitbucket.json',
-      '--port',
-      '0',
-      '--data',
-      data,
-    ]);
+    server = startProcess(
+      // As in a clone, from the sources.
+      [
+        ...['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...['--port', '0', '--data', data],
+      ],
+      databaseEnvironment(await newDatabase(data)),
+    );
     await server.waitFor(/^mortise listening on http:\/\/localhost:\d+$/m);
   });
   after(async () => {
@@ -391,17 +389,13 @@ describe('the command line', function () {
 
   it('has something to say when there is nothing yet', async () => {
     const empty = temporaryFolder();
-    const fresh = startProcess([
-      MORTISE,
-      'serve',
-      '--dev',
-      '--platform',
-      'platforms/bitbucket.json',
-      '--port',
-      '0',
-      '--data',
-      empty,
-    ]);
+    const fresh = startProcess(
+      [
+        ...[MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...['--port', '0', '--data', empty],
+      ],
+      databaseEnvironment(await newDatabase(empty)),
+    );
     await fresh.waitFor(/mortise listening on/);
     expect((await mortise(['installations'], { MORTISE_DATA: empty })).output).to.match(
       /Nothing is installed/,

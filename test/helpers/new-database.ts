@@ -2,12 +2,14 @@
 // PostgreSQL.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareDatabase } from './prepared-database.ts';
+import { prepareDatabase, SECRET_KEY } from './prepared-database.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
+/** Whether hosts of tests are on PostgreSQL. */
+export const ON_POSTGRES = process.env.MORTISE_TEST_STORE === 'postgres';
+
 /** Loaded only where it is wanted: it brings a server, and a hook that stops it. */
-const postgres =
-  process.env.MORTISE_TEST_STORE === 'postgres' ? await import('./postgres.ts') : undefined;
+const postgres = ON_POSTGRES ? await import('./postgres.ts') : undefined;
 
 let template: Promise<string> | undefined;
 
@@ -18,6 +20,14 @@ export async function newDatabase(folder: string): Promise<string> {
   const file = join(folder, 'mortise.db');
   copyFileSync(await template, file);
   return file;
+}
+
+/** For a process: what it reads its keys and its database from, which newDatabase() has made. */
+export function databaseEnvironment(database: string): Record<string, string> {
+  return {
+    MORTISE_DATABASE_URL: ON_POSTGRES ? database : `sqlite:${database}`,
+    MORTISE_SECRET_KEY: SECRET_KEY,
+  };
 }
 
 /** What newDatabase() made, and nobody wants any more. A file goes with its folder. */
