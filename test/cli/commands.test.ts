@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { PUSH } from '../helpers/installed-addon.ts';
-import { mortise, type RunningProcess, startProcess } from '../helpers/process.ts';
+import { databaseEnvironment, newDatabase } from '../helpers/new-database.ts';
+import { MORTISE, mortise, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -17,17 +18,14 @@ describe('the command line', function () {
   before(async () => {
     addon = await fakeAddon({ scopes: ['repository', 'issue'] });
     data = temporaryFolder();
-    server = startProcess([
-      'bin/mortise.js',
-      'serve',
-      '--dev',
-      '--platform',
-      'platforms/bitbucket.json',
-      '--port',
-      '0',
-      '--data',
-      data,
-    ]);
+    server = startProcess(
+      // As in a clone, from the sources.
+      [
+        ...['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...['--port', '0', '--data', data],
+      ],
+      databaseEnvironment(await newDatabase(data)),
+    );
     await server.waitFor(/^mortise listening on http:\/\/localhost:\d+$/m);
   });
   after(async () => {
@@ -117,10 +115,9 @@ describe('the command line', function () {
       const { json: page } = await operator('GET', '/deliveries?state=delivered&limit=100');
       return page.items.length > 60;
     }, 'the deliveries to be recorded');
-    const slow = startProcess(
-      ['bin/mortise.js', 'replay', '--state', 'delivered', '--per-second', '1'],
-      { MORTISE_DATA: data },
-    );
+    const slow = startProcess([MORTISE, 'replay', '--state', 'delivered', '--per-second', '1'], {
+      MORTISE_DATA: data,
+    });
     await slow.waitFor(/warning: /);
     await slow.kill('SIGINT');
     const [, id] = /cancel it: +mortise replay --cancel (\S+)/.exec(slow.output())!;
@@ -374,7 +371,7 @@ describe('the command line', function () {
 
   it('serve says where it is as JSON, if asked', async () => {
     const served = startProcess([
-      'bin/mortise.js',
+      MORTISE,
       'serve',
       '--dev',
       '--json',
@@ -392,17 +389,13 @@ describe('the command line', function () {
 
   it('has something to say when there is nothing yet', async () => {
     const empty = temporaryFolder();
-    const fresh = startProcess([
-      'bin/mortise.js',
-      'serve',
-      '--dev',
-      '--platform',
-      'platforms/bitbucket.json',
-      '--port',
-      '0',
-      '--data',
-      empty,
-    ]);
+    const fresh = startProcess(
+      [
+        ...[MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...['--port', '0', '--data', empty],
+      ],
+      databaseEnvironment(await newDatabase(empty)),
+    );
     await fresh.waitFor(/mortise listening on/);
     expect((await mortise(['installations'], { MORTISE_DATA: empty })).output).to.match(
       /Nothing is installed/,

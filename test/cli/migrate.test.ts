@@ -10,7 +10,7 @@ import { answer } from '../helpers/fake-addon.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { asOwner, emptyDatabase, migratedDatabase } from '../helpers/postgres.ts';
 import { urlWith } from '../helpers/postgres-server.ts';
-import { mortise, startProcess } from '../helpers/process.ts';
+import { MORTISE, mortise, startProcess } from '../helpers/process.ts';
 import { startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -253,7 +253,7 @@ describe('mortise migrate', function () {
   it('goes on where it was killed, and no host starts on a part', async () => {
     const url = await migratedDatabase();
     await stopAt(url, 'events', 'IF NEW.seq > 1500 THEN PERFORM pg_sleep(60); END IF');
-    const killed = startProcess(['bin/mortise.js', 'migrate', `sqlite:${file}`, url]);
+    const killed = startProcess([MORTISE, 'migrate', `sqlite:${file}`, url]);
     await killed.waitFor(/^events_\d+: 1000 rows copied$/m);
     await until(async () => {
       const waiting = await asOwner(
@@ -309,7 +309,7 @@ describe('mortise migrate', function () {
     const copy = join(temporaryFolder(), 'mortise.db');
     copyFileSync(file, copy);
     await stopAt(url, 'replays', 'PERFORM pg_sleep(2)');
-    const running = startProcess(['bin/mortise.js', 'migrate', `sqlite:${copy}`, url]);
+    const running = startProcess([MORTISE, 'migrate', `sqlite:${copy}`, url]);
     await running.waitFor(/^attempts_\d+: \d+ rows copied$/m);
     new Sqlite(copy).exec(`INSERT INTO deactivated_users VALUES ('zoe', 1)`).close();
     expect(await running.ended()).to.equal(1);

@@ -431,7 +431,7 @@ describe('atlassian-connect-express, unmodified', () => {
     });
 
     it('does not install with the key of another host', async () => {
-      const other = await startHost();
+      const other = await startHost({ hasOwnInstallKey: true });
       process.env.CONNECT_KEYS_CDN_URL = `${other.url}/install-keys`;
       const { status, json } = await install(host, addon.descriptorUrl);
       await other.stop();

@@ -1,7 +1,7 @@
 // A program in a process of its own, told what to do by messages.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type Program, programFile } from './bundle.ts';
+import { type Program, programFile } from '../helpers/bundle.ts';
 
 export interface Child {
   readonly process: ChildProcess;

@@ -7,7 +7,7 @@ import { operatorOf } from '../../examples/story/operator.ts';
 import type { MortiseError } from '../../src/core/errors.ts';
 import { createHost } from '../../src/index.ts';
 import { selfSigned } from '../core/self-signed.ts';
-import { startProcess } from '../helpers/process.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
 import { OPERATOR_TOKEN, SECRET_KEY } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
@@ -22,7 +22,7 @@ async function freePort(): Promise<number> {
 function serve(port: number, env: Record<string, string>) {
   return startProcess(
     [
-      ...['bin/mortise.js', 'serve', '--platform', 'platforms/bitbucket.json'],
+      ...[MORTISE, 'serve', '--platform', 'platforms/bitbucket.json'],
       ...['--port', `${port}`, '--database', join(temporaryFolder(), 'mortise.db')],
       ...['--base-url', 'https://code.example', '--listen', '127.0.0.1'],
     ],

@@ -1,11 +1,7 @@
-// What an endpoint's answers mean for everything that is owed to it. The clock is the test's: `later` lets it jump.
-//
-// Seen red: with probes counted as attempts, with the breaker's state kept in memory only, with a window that does not
-// ask for the order of a key, with 410 ending one delivery only.
-import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { answer } from '../helpers/fake-addon.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { newDatabase } from '../helpers/new-database.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -114,8 +110,7 @@ describe('an endpoint', function () {
   });
 
   it('is probed on, not called anew, by the next process', async () => {
-    const folder = temporaryFolder();
-    const database = `${folder}/mortise.db`;
+    const database = await newDatabase(temporaryFolder());
     const first = running;
     running = await startHost({ clock, random: () => 0.5, database });
     await first.stop();
@@ -132,7 +127,6 @@ describe('an endpoint', function () {
     installed.addon.respond = answer(204);
     later(40 * SECOND);
     await until(() => calls() > before, 'the probe');
-    rmSync(folder, { recursive: true, force: true });
   });
 
   it('without success for five days is paused and told so, and resumed by the first success', async () => {

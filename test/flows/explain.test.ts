@@ -1,11 +1,9 @@
-// "Why was this event not delivered?", asked of a whole host after each way in which one is not. The decision by itself
-// is in test/webhooks/explain.test.ts. Seen red: without the 404 of an installation, without either 410.
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { explainEvent } from '../../src/host/explain-event.ts';
 import { answer, type FakeAddon } from '../helpers/fake-addon.ts';
+import { changeInside } from '../helpers/inside-database.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { newDatabase } from '../helpers/new-database.ts';
 import { type RunningHost, type StartOptions, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -249,14 +247,12 @@ describe('the explanation of an event', () => {
     });
 
     it('says which address is refused', async () => {
-      const database = join(temporaryFolder(), 'mortise.db');
+      const database = await newDatabase(temporaryFolder());
       await start({ database });
       await install();
       await running.stop();
       // As if its name had come to resolve to this machine, which production does not call.
-      const db = new Database(database);
-      db.exec(`UPDATE webhooks SET url = 'https://127.0.0.1/hook'`);
-      db.close();
+      await changeInside(database, `UPDATE webhooks SET url = 'https://127.0.0.1/hook'`);
       await start({ database, dev: false, baseUrl: 'https://code.example' });
       const { id } = await running.host.publish(PUSH);
       const found = await until(async () => {

@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
-import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { PUSH } from '../helpers/installed-addon.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { databaseEnvironment, newDatabase } from '../helpers/new-database.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -17,12 +18,16 @@ describe('a replay, its host killed with kill -9', () => {
   let addon: FakeAddon;
   let host: RunningProcess;
   let folder: string;
+  let database: string;
 
   async function start(): Promise<ReturnType<typeof operatorOf>> {
-    host = startProcess([
-      ...['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
-      ...['--port', '0', '--data', folder],
-    ]);
+    host = startProcess(
+      [
+        ...[MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...['--port', '0', '--data', folder],
+      ],
+      databaseEnvironment(database),
+    );
     const [, url] = await host.waitFor(/mortise listening on (\S+)/);
     return operatorOf(url!, readFileSync(join(folder, 'operator-token'), 'utf8'));
   }
@@ -30,6 +35,7 @@ describe('a replay, its host killed with kill -9', () => {
   beforeEach(async () => {
     addon = await fakeAddon();
     folder = temporaryFolder();
+    database = await newDatabase(folder);
   });
   afterEach(async () => {
     await host.kill();
@@ -88,7 +94,7 @@ describe('a replay, its host killed with kill -9', () => {
   }
 
   async function recordedAsDelivered(): Promise<Set<string>> {
-    const store = openSqlite(join(folder, 'mortise.db'));
+    const store = openStore(database);
     const { items } = await store.deliveries.list({ state: 'delivered', limit: 200 });
     await store.close();
     return new Set(items.map(({ id }) => id));

@@ -5,9 +5,10 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
 import { Browser } from '../helpers/browser.ts';
+import { programFile } from '../helpers/bundle.ts';
 import { authorizePath, consent } from '../helpers/consumer.ts';
 import { answer, type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
-import { type RunningProcess, startScript } from '../helpers/process.ts';
+import { type RunningProcess, startProcess } from '../helpers/process.ts';
 import { verifiedSet } from '../helpers/security-events.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -21,7 +22,7 @@ describe('the code host, killed with kill -9', () => {
   let port: string;
 
   async function start(): Promise<string> {
-    host = startScript('examples/code-host/main.ts', { PORT: port, MORTISE_DATA: folder });
+    host = startProcess([await programFile('code-host')], { PORT: port, MORTISE_DATA: folder });
     const [, url] = await host.waitFor(/code host listening on (\S+)/);
     port = new URL(url!).port;
     return url!;

@@ -3,20 +3,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { createHost } from '../../src/index.ts';
 import { Browser, type Page } from '../helpers/browser.ts';
+import { newDatabase } from '../helpers/new-database.ts';
 import {
   CLIENT_ID,
   CLIENT_SECRET,
   type OidcProvider,
   oidcProvider,
 } from '../helpers/oidc-provider.ts';
-import { startProcess } from '../helpers/process.ts';
-import {
-  newDatabase,
-  OPERATOR_TOKEN,
-  type RunningHost,
-  SECRET_KEY,
-  startHost,
-} from '../helpers/start-host.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
+import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const HOME = '/account/authorizations';
@@ -425,7 +420,7 @@ describe('mortise serve in production', function () {
   const serve = (more: Record<string, string> = {}) =>
     startProcess(
       [
-        ...['bin/mortise.js', 'serve', '--platform', 'platforms/bitbucket.json'],
+        ...[MORTISE, 'serve', '--platform', 'platforms/bitbucket.json'],
         ...['--port', String(PORT), '--listen', '127.0.0.1'],
       ],
       {

@@ -10,7 +10,7 @@ import pg from 'pg';
 import { openAttemptStore } from '../../src/store/open-store.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
-import { startProcess } from '../helpers/process.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
 import { OPERATOR_TOKEN, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
 
 const OWED = 1_000;
@@ -61,7 +61,7 @@ describe('a host on PostgreSQL', () => {
   it('sends from a thread of another process, nothing after a revocation here, and takes over when that is killed', async function () {
     this.timeout(60_000);
     const sender = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
       {
         MORTISE_DATABASE_URL: database,
         MORTISE_OPERATOR_TOKEN: OPERATOR_TOKEN,

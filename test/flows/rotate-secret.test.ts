@@ -1,5 +1,3 @@
-// Rotating an installation's secrets. Each guard was seen red: the mutants "rotate: …" of scripts/mutants/guards.js.
-import { join } from 'node:path';
 import { expect } from 'chai';
 import jwt from 'jsonwebtoken';
 import { Webhook } from 'standardwebhooks';
@@ -13,11 +11,11 @@ import {
   PUSH,
   tokenRequest,
 } from '../helpers/installed-addon.ts';
-import { startProcess } from '../helpers/process.ts';
+import { databaseEnvironment, newDatabase } from '../helpers/new-database.ts';
+import { MORTISE, startProcess } from '../helpers/process.ts';
 import {
   OPERATOR_TOKEN,
   type RunningHost,
-  SECRET_KEY,
   type StartOptions,
   startHost,
 } from '../helpers/start-host.ts';
@@ -508,14 +506,13 @@ describe('rotating the secrets of an installation', () => {
 
   it('killed between the call and the commit, signs with the old ones, and tells the same ones again', async function () {
     this.timeout(60_000);
-    const database = join(temporaryFolder(), 'mortise.db');
+    const database = await newDatabase(temporaryFolder());
     const child = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
       {
         MORTISE_DATA: temporaryFolder(),
-        MORTISE_DATABASE_URL: `sqlite:${database}`,
+        ...databaseEnvironment(database),
         MORTISE_OPERATOR_TOKEN: OPERATOR_TOKEN,
-        MORTISE_SECRET_KEY: SECRET_KEY,
       },
     );
     stops.push(() => child.kill());

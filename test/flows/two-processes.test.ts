@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { type Operator, operatorOf } from '../../examples/story/operator.ts';
 import { sha256 } from '../../src/core/secrets.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { SECRET_KEY } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -22,7 +22,7 @@ describe('two processes on one file', function () {
 
   async function serve() {
     const process = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
       { MORTISE_DATA: folder, MORTISE_OPERATOR_TOKEN: TOKEN, MORTISE_SECRET_KEY: SECRET_KEY },
     );
     const [, url] = await process.waitFor(/mortise listening on (\S+)/);

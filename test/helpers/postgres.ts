@@ -1,11 +1,15 @@
 // A real PostgreSQL for tests: started once, on first use, from an npm package; or the one that
 // MORTISE_TEST_POSTGRES_URL names, whose user may create databases. A test gets a database of its own, copied from one
 // that is migrated already.
-import { randomBytes } from 'node:crypto';
-import pg from 'pg';
-import sql from 'sql-template-tag';
-import { Database } from '../../src/store/postgres/database.ts';
-import { startPostgres, urlWith } from './postgres-server.ts';
+import {
+  createDatabase,
+  createTemplate,
+  dropDatabase as drop,
+  nameOf,
+  queryOnce,
+} from './postgres-databases.ts';
+import { startPostgres } from './postgres-server.ts';
+import { type Prepared, TEMPLATE_VARIABLES } from './prepared-database.ts';
 
 interface Server {
   /** Of a database in which others are made. */
@@ -14,18 +18,22 @@ interface Server {
 }
 
 let server: Promise<Server> | undefined;
-let template: Promise<string> | undefined;
+const templates = new Map<Prepared, Promise<string>>();
 const made: string[] = [];
 
-/** @returns the URL of a new database; all of them go when the tests end */
-export async function migratedDatabase(): Promise<string> {
-  template ??= makeTemplate();
-  return makeDatabase(await template);
+/** @returns the URL of a new database with tables; all of them go when the tests end */
+export function migratedDatabase(): Promise<string> {
+  return copyOf('migrated');
+}
+
+/** The same, for a host that starts with SECRET_KEY. */
+export function hostDatabase(): Promise<string> {
+  return copyOf('host');
 }
 
 /** The same without tables. */
 export function emptyDatabase(options = ''): Promise<string> {
-  return makeDatabase('template0', options);
+  return make('template0', options);
 }
 
 /** Statements as the owner of all, each on its own connection: none stays open. */
@@ -34,13 +42,7 @@ export async function asOwner<T extends object>(
   values: unknown[] = [],
   url?: string,
 ): Promise<T[]> {
-  const client = new pg.Client({ connectionString: url ?? (await serverUrl()) });
-  await client.connect();
-  try {
-    return (await client.query<T>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
+  return queryOnce<T>(url ?? (await serverUrl()), sql, values);
 }
 
 export async function serverUrl(): Promise<string> {
@@ -48,25 +50,22 @@ export async function serverUrl(): Promise<string> {
   return (await server).url;
 }
 
-async function makeDatabase(from: string, options = ''): Promise<string> {
-  const name = `mortise_test_${randomBytes(6).toString('hex')}`;
-  await asOwner(`CREATE DATABASE ${name} TEMPLATE ${from} ${options}`);
-  made.push(name);
-  return urlWith(await serverUrl(), (url) => {
-    url.pathname = name;
-  });
+async function copyOf(how: Prepared): Promise<string> {
+  return make(process.env[TEMPLATE_VARIABLES[how]] ?? (await ownTemplate(how)));
 }
 
-async function makeTemplate(): Promise<string> {
-  const url = await makeDatabase('template0');
-  const db = new Database(url);
-  await db.open();
-  // As where PostgreSQL has run for a while: nobody waits for gates of before.
-  await db.run(
-    sql`INSERT INTO mortise.lifetime (id, since) VALUES ('of the template', '-infinity')`,
-  );
-  await db.close();
-  return new URL(url).pathname.slice(1);
+/** Where a single file runs; all files of a whole run share those of one-postgres.ts. */
+function ownTemplate(how: Prepared): Promise<string> {
+  const known = templates.get(how) ?? serverUrl().then((url) => createTemplate(url, how));
+  if (!templates.has(how)) void known.then((name) => made.push(name));
+  templates.set(how, known);
+  return known;
+}
+
+async function make(from: string, options = ''): Promise<string> {
+  const url = await createDatabase(await serverUrl(), from, options);
+  made.push(nameOf(url));
+  return url;
 }
 
 async function openServer(): Promise<Server> {
@@ -75,21 +74,22 @@ async function openServer(): Promise<Server> {
 }
 
 async function dropMade(): Promise<void> {
-  for (const name of made.splice(0)) await asOwner(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  const url = await serverUrl();
+  for (const name of made.splice(0)) await drop(url, name);
 }
 
 /** One that a test has done with: each takes some megabytes. */
 export async function dropDatabase(url: string): Promise<void> {
-  const name = new URL(url).pathname.slice(1);
-  await asOwner(`DROP DATABASE ${name} WITH (FORCE)`);
-  made.splice(made.indexOf(name), 1);
+  await drop(await serverUrl(), nameOf(url));
+  made.splice(made.indexOf(nameOf(url)), 1);
 }
 
 after(async function () {
   // Those that are left are removed with the server's folder, file by file.
   this.timeout(120_000);
   const stopped = await server;
-  // The next file in this process begins anew.
-  server = template = undefined;
   await stopped?.stop();
+  // The next file in this process begins anew.
+  server = undefined;
+  templates.clear();
 });

@@ -1,5 +1,4 @@
-// A whole host over real HTTP, on a database of its own, gone after the test: a file of SQLite, or where the environment
-// says MORTISE_TEST_STORE=postgres a database of PostgreSQL.
+// A whole host over real HTTP, on a database of its own, gone after the test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,13 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Koa from 'koa';
 import { createHost, type HostOptions } from '../../src/index.ts';
-
-/** Loaded only where it is wanted: it brings a server, and a hook that stops it. */
-const postgres =
-  process.env.MORTISE_TEST_STORE === 'postgres' ? await import('./postgres.ts') : undefined;
+import { changeInside } from './inside-database.ts';
+import { dropDatabase, newDatabase } from './new-database.ts';
+import { SECRET_KEY } from './prepared-database.ts';
 
 export const OPERATOR_TOKEN = 'operator-token-of-the-tests';
-export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
+export { SECRET_KEY };
 
 export interface Answer {
   status: number;
@@ -46,20 +44,19 @@ export interface StartOptions extends Partial<HostOptions> {
   product?: (host: ReturnType<typeof createHost>, app: Koa) => void;
   /** Serve the doors, but deliver nothing. */
   paused?: boolean;
-}
-
-/** For hosts that come one after the other, or two beside each other. @param folder where a file would be */
-export async function newDatabase(folder: string): Promise<string> {
-  return postgres ? postgres.migratedDatabase() : join(folder, 'mortise.db');
+  /** An install key that no other host of the tests has. */
+  hasOwnInstallKey?: boolean;
 }
 
 export async function startHost({
   product,
   paused,
+  hasOwnInstallKey,
   ...options
 }: StartOptions = {}): Promise<RunningHost> {
   const folder = mkdtempSync(join(tmpdir(), 'mortise-test-'));
   const database = options.database ?? (await newDatabase(folder));
+  if (hasOwnInstallKey) await changeInside(database, 'DELETE FROM install_keys');
   const app = new Koa();
   app.silent = true;
   const server = createServer().listen(0, '127.0.0.1');
@@ -114,7 +111,7 @@ export async function startHost({
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       rmSync(folder, { recursive: true, force: true });
-      if (options.database === undefined) await postgres?.dropDatabase(database);
+      if (options.database === undefined) await dropDatabase(database);
     },
   };
 }

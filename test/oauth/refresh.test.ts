@@ -12,8 +12,9 @@ import {
   token,
   tokensOfAlice,
 } from '../helpers/consumer.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
-import { type Answer, type RunningHost, SECRET_KEY, startHost } from '../helpers/start-host.ts';
+import { databaseEnvironment, newDatabase } from '../helpers/new-database.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
+import { type Answer, type RunningHost, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const SECOND = 1000;
@@ -425,10 +426,14 @@ describe('two processes on one database', function () {
   let second: RunningHost;
   let consumer: TestConsumer;
 
-  async function serve(folder: string): Promise<RunningHost> {
+  async function serve(database: string): Promise<RunningHost> {
     const process = startProcess(
-      ['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
-      { MORTISE_DATA: folder, MORTISE_OPERATOR_TOKEN: TOKEN, MORTISE_SECRET_KEY: SECRET_KEY },
+      [MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json', '--port', '0'],
+      {
+        MORTISE_DATA: temporaryFolder(),
+        MORTISE_OPERATOR_TOKEN: TOKEN,
+        ...databaseEnvironment(database),
+      },
     );
     processes.push(process);
     const [, url] = await process.waitFor(/mortise listening on (\S+)/, 50_000);
@@ -452,8 +457,8 @@ describe('two processes on one database', function () {
   }
 
   before(async () => {
-    const folder = temporaryFolder();
-    [first, second] = await Promise.all([serve(folder), serve(folder)]);
+    const database = await newDatabase(temporaryFolder());
+    [first, second] = await Promise.all([serve(database), serve(database)]);
     consumer = await registerConsumer(first);
   });
   after(async () => {

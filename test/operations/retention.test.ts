@@ -1,11 +1,9 @@
-// Seen red: the log, with the drop left out; what runs at a start, with
-// letGo left out of background.ts; the fewest days, with 0 allowed.
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { createLogger } from '../../src/core/log.ts';
 import { letGo } from '../../src/host/retention.ts';
 import { createHost } from '../../src/index.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { newDatabase } from '../helpers/new-database.ts';
 import { mortise } from '../helpers/process.ts';
 import {
   type RunningHost,
@@ -39,8 +37,8 @@ describe('retention', () => {
     });
   }
 
-  beforeEach(() => {
-    database = join(temporaryFolder(), 'mortise.db');
+  beforeEach(async () => {
+    database = await newDatabase(temporaryFolder());
     log = '';
     now = Date.now();
   });

@@ -1,10 +1,6 @@
-// Plays a scenario on a real host, over real HTTP, and says what went wrong.
-import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { PlatformDefinition } from '../../src/index.ts';
 import type { FakeAddon, ReceivedCall } from '../helpers/fake-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
-import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 import { type Json, markersIn, violations } from './oracle.ts';
 import {
@@ -18,26 +14,11 @@ import {
   type Scenario,
 } from './scenario.ts';
 
-/** A database file of one's own. */
-export function copyOf(template: string): string {
-  const database = join(temporaryFolder(), 'mortise.db');
-  copyFileSync(template, database);
-  return database;
-}
-
-/**
- * @param template a database file in which the host's key pair is made already: that takes longer than the rest.
- * @returns one sentence for each violation; none if all is well.
- */
-export async function play(
-  scenario: Scenario,
-  servers: FakeAddon[],
-  template: string,
-): Promise<string[]> {
+/** @returns one sentence for each violation; none if all is well */
+export async function play(scenario: Scenario, servers: FakeAddon[]): Promise<string[]> {
   for (const server of servers) server.calls.length = 0;
   const host = await startHost({
     platform: scenario.definition as unknown as PlatformDefinition,
-    database: copyOf(template),
     paused: scenario.isBacklog,
   });
   try {

@@ -391,6 +391,14 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         const left = await store.installations.findWebhooks(first.id);
         expect(left.map(({ id }) => id)).to.deep.equal([added.id]);
       });
+
+      it('has a webhook once that its descriptor has twice', async () => {
+        const first = await install();
+        const twice = webhook(first.id, 'repo:push', '/pushes');
+        await accept(await begin(first), { webhooks: [twice, { ...twice }] });
+        const hooks = await store.installations.findWebhooks(first.id);
+        expect(hooks.map(({ id }) => id)).to.deep.equal([twice.id]);
+      });
     });
 
     describe('an accepted rotation', () => {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { operatorOf } from '../../examples/story/operator.ts';
 import { type FakeAddon, fakeAddon } from '../helpers/fake-addon.ts';
 import { PUSH } from '../helpers/installed-addon.ts';
-import { type RunningProcess, startProcess } from '../helpers/process.ts';
+import { MORTISE, type RunningProcess, startProcess } from '../helpers/process.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 import { BEHAVIOURS, behavioursTable } from './behaviours.ts';
@@ -52,7 +52,7 @@ describe('a host among hostile endpoints', function () {
     writeFileSync(authorities, torture.trusted);
     host = startProcess(
       [
-        ...['bin/mortise.js', 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
+        ...[MORTISE, 'serve', '--dev', '--platform', 'platforms/bitbucket.json'],
         ...['--port', '0', '--data', data],
       ],
       { NODE_EXTRA_CA_CERTS: authorities },

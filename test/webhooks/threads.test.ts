@@ -12,6 +12,7 @@ import { AttemptThread } from '../../src/webhooks/attempt-thread.ts';
 import { AttemptThreads } from '../../src/webhooks/attempt-threads.ts';
 import { AttemptBroken } from '../../src/webhooks/attempts.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
+import { ON_POSTGRES } from '../helpers/new-database.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -95,7 +96,8 @@ describe('a thread that makes attempts', () => {
       await running.operator('POST', '/events', PUSH);
       expect(asked).to.equal(0);
       await running.operator('PATCH', `/installations/${installation.id}`, { state: 'disabled' });
-      expect(asked).to.equal(1);
+      // On PostgreSQL the gate of each thread says itself what it has seen.
+      expect(asked).to.equal(ON_POSTGRES ? 0 : 1);
     } finally {
       AttemptThreads.prototype.settle = settle;
     }

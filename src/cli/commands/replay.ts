@@ -102,20 +102,21 @@ async function replayMany(options: Options): Promise<void> {
     '/replays',
     body,
   );
-  if (!options.json) {
-    for (const { message } of started.warnings) process.stderr.write(`  warning: ${message}\n`);
-  }
   const view = await follow(started, options);
   print(options, view, [summary(view), ...passedOver(view), ...whatNow(view, options)]);
 }
 
 /** Until all of it is made due; Ctrl-C stops looking, not the replay. */
-async function follow(started: View, options: Options): Promise<View> {
+async function follow(started: View & { warnings: Warning[] }, options: Options): Promise<View> {
   const left = new AbortController();
   const leave = () => left.abort();
+  // Before anything is said: who reads the warnings may want to leave at once.
   process.once('SIGINT', leave);
+  if (!options.json) {
+    for (const { message } of started.warnings) process.stderr.write(`  warning: ${message}\n`);
+  }
   const hasLine = process.stderr.isTTY && !options.json;
-  let view = started;
+  let view: View = started;
   while (view.state === 'running' && !left.signal.aborted) {
     if (hasLine) process.stderr.write(`\r${summary(view)}\u001b[K`);
     await setTimeout(LOOK_EVERY_MS, undefined, { signal: left.signal }).catch(() => undefined);

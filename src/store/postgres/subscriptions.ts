@@ -48,7 +48,10 @@ export async function replaceResources(
     ON CONFLICT DO NOTHING`);
 }
 
-/** Those in the list live on with their old since; the others end. What is overwritten is kept as a period. */
+/**
+ * Those in the list live on with their old since; the others end. What is overwritten is kept as a period. A descriptor
+ * may say the same webhook twice: it is one.
+ */
 export async function replaceWebhooks(
   tx: Queries,
   installationId: string,
@@ -63,8 +66,9 @@ export async function replaceWebhooks(
     WHERE id = ANY (${ids}::text[]) AND (until < ${at} OR off_since IS NOT NULL)`);
   await tx.run(sql`INSERT INTO mortise.webhooks AS w (id, installation_id, event, url, since, until, since_seq)
     SELECT id, ${installationId}, event, url, ${at}::bigint, NULL, ${lastSeq}::bigint
-    FROM unnest(${ids}::text[], ${webhooks.map(({ event }) => event)}::text[],
-      ${webhooks.map(({ url }) => url)}::text[]) WITH ORDINALITY AS n (id, event, url, place)
+    FROM (SELECT DISTINCT ON (id) * FROM unnest(${ids}::text[], ${webhooks.map(({ event }) => event)}::text[],
+        ${webhooks.map(({ url }) => url)}::text[]) WITH ORDINALITY AS u (id, event, url, place)
+      ORDER BY id, place) n
     ORDER BY place
     ON CONFLICT (id) DO UPDATE SET until = NULL, off_since = NULL,
       since = CASE WHEN w.until = excluded.since THEN w.since ELSE excluded.since END,
