@@ -68,6 +68,24 @@ const OWNERS = [
     test: SHARE,
     grep: 'set back by an hour',
   },
+  {
+    name: 'share: the outbox begins where it did without the new buckets',
+    guards: 'what waits in a bucket is found by who takes it',
+    file: 'src/store/postgres/share.ts',
+    find: '    starts.forget();\n    own.add(taken);',
+    replace: '    own.add(taken);',
+    test: 'test/store/postgres-share.test.ts',
+    grep: 'has what waited in a bucket before',
+  },
+  {
+    name: 'share: the outbox begins at the first event of a pass',
+    guards: 'a busy bucket takes nothing from the others',
+    file: 'src/store/postgres/fan-out.ts',
+    find: 'if (!open) return sql`MIN(o.seq) OVER ()`;',
+    replace: 'return sql`MIN(o.seq) OVER ()`;',
+    test: 'test/store/postgres-share.test.ts',
+    grep: 'passes over nothing in one of its buckets',
+  },
 ];
 
 const HAND_OVER = [
@@ -198,7 +216,7 @@ const ONCE = [
     name: 'word: of what is under way',
     guards: 'what is in the table, and of which there is word, is sent once',
     file: 'src/webhooks/engine.ts',
-    find: 'else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery);',
+    find: 'else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery, performance.now());',
     replace: 'else this.#hand(delivery);',
     test: HEAR,
     grep: 'sends once what is under way',

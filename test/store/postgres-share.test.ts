@@ -2,7 +2,7 @@
 // that changes.
 //
 // Seen red: a share that is not renewed, or renewed though its row is gone; more than a fair share kept; buckets taken
-// whatever their fence; given up while something is under way there, or while a fan-out relies on them; word taken from
+// whatever their fence; an outbox that begins where it did for other buckets, or at the first of one; given up while something is under way there, or while a fan-out relies on them; word taken from
 // buckets that are another's; a replica that is gone not waited for, and fanning out; what is owed counted twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -280,6 +280,47 @@ describe('a share of what is sent from PostgreSQL', function () {
     const passes = [await fanOut(first), await fanOut(replicas[1]!)];
     expect(passes.map(({ events }) => events).sort()).to.deep.equal([1, 3]);
     expect(await query('SELECT 1 FROM mortise.outbox')).to.deep.equal([]);
+  });
+
+  it('has what waited in a bucket before it came there, however far it has come elsewhere', async () => {
+    const [first, second] = [await join(), await join()];
+    await untilShared(128, 128);
+    await install(first.store);
+    const keyOf = ({ share }: Replica) => {
+      for (let i = 0; ; i++) if (share.includes(`key ${i}`)) return `key ${i}`;
+    };
+    const [early] = await publish(first.store, { orderingKey: keyOf(first) });
+    for (let i = 0; i < 10; i++) {
+      await publish(second.store, { orderingKey: keyOf(second) });
+      expect((await fanOut(second)).events).to.equal(1);
+    }
+    await first.share.release();
+    await untilShared(0, BUCKETS);
+    const { owed } = await fanOut(second);
+    expect(owed.map(({ eventId }) => eventId)).to.deep.equal([early]);
+  });
+
+  it('passes over nothing in one of its buckets while it is busy with others', async () => {
+    const [first] = [await join(), await join()];
+    await untilShared(128, 128);
+    await installForEach();
+    const keys: string[] = [];
+    for (let i = 0; keys.length < 8; i++)
+      if (first.share.includes(`key ${i}`)) keys.push(`key ${i}`);
+    const published: string[] = [];
+    const taken: string[] = [];
+    const pass = async (limit: number) => {
+      const { owed, events } = await first.store.events.fanOut(limit, Date.now(), HOUR);
+      taken.push(...owed.map(({ eventId }) => eventId));
+      return events;
+    };
+    for (let round = 0; round < 15; round++) {
+      for (const orderingKey of keys)
+        published.push(...(await publish(first.store, { orderingKey })));
+      for (let i = 0; i < 4; i++) await pass(1);
+    }
+    while ((await pass(256)) > 0);
+    expect([...new Set(taken)].sort()).to.deep.equal([...published].sort());
   });
 
   it('hears what others make due in it, once, and is told nothing of the rest', async () => {

@@ -2,7 +2,7 @@
 //
 // Seen red: an outbox that begins after the last number that was found, or was taken; a number that is taken before the
 // transaction has its id; a lane without the margin, or that begins at the first that is not held back by another; either
-// not forgotten by who runs the engine anew.
+// not forgotten by who gets a share anew.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -84,7 +84,7 @@ describe('where the outbox on PostgreSQL begins', () => {
     expect(await passes(1)).to.include(late.id);
   });
 
-  it('is the beginning again for who runs the engine anew: a crash may have taken what was done', async () => {
+  it('is the beginning again for who gets a share anew: a crash may have taken what was done', async () => {
     await passes(10);
     const [row] = await asOwner<EventRow>(
       `INSERT INTO mortise.outbox (bucket, seq, event_id, event_type, event_at, context)
@@ -94,9 +94,10 @@ describe('where the outbox on PostgreSQL begins', () => {
     );
     await asOwner('DELETE FROM mortise.deliveries', [], url);
     expect(await passes(1)).not.to.include(row!.id);
-    const lock = await store.engine.tryLock();
+    const share = (await store.engine.tryShare())!;
+    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
     expect(await passes(1)).to.include(row!.id);
-    await lock!.release();
+    await share.release();
   });
 });
 
@@ -182,14 +183,14 @@ describe('where a lane on PostgreSQL begins', () => {
     expect(starts.of(id)).to.equal(undefined);
   });
 
-  it('is the beginning again for who runs the engine anew', async () => {
+  it('is the beginning again for who gets a share anew', async () => {
     const now = Date.now();
     await owe(now);
     await window(now);
     const early = await owe(now - HOUR);
     expect(eventsOf((await window(now)).due)).not.to.include(early);
-    const lock = await store.engine.tryLock();
+    const share = await store.engine.tryShare();
     expect(eventsOf((await window(now)).due)).to.include(early);
-    await lock!.release();
+    await share!.release();
   });
 });
