@@ -7,7 +7,7 @@
 import { expect } from 'chai';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { AttemptRecord, OwedDelivery } from '../../src/store/rows.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Share, Store } from '../../src/store/store.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
@@ -28,6 +28,7 @@ describe('a transaction that is held open by somebody', function () {
   this.timeout(120_000);
   let url: string;
   let store: Store;
+  let share: Share;
   let id: string;
   let unpin: () => Promise<void>;
 
@@ -35,10 +36,13 @@ describe('a transaction that is held open by somebody', function () {
     url = await migratedDatabase();
     store = openPostgres(url);
     id = (await installIn(store, ['repo:push'])).id;
+    share = (await store.engine.tryShare())!;
+    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
     unpin = await pin(url);
   });
   after(async () => {
     await unpin();
+    await share.release();
     await store.close();
   });
 
@@ -62,7 +66,7 @@ describe('a transaction that is held open by somebody', function () {
   /** What the engine does for one event that fails once. */
   async function cycle(): Promise<void> {
     await store.events.publish([eventRow()]);
-    await store.engine.hasForeignChanges();
+    await share.lookForWork();
     const { owed } = await store.events.fanOut(256, Date.now(), HOUR);
     const failed = { outcome: 'retry', nextDueAt: Date.now() } as const;
     await store.deliveries.record({ attempts: owed.map((one) => attempted(one, failed)) });
@@ -73,11 +77,11 @@ describe('a transaction that is held open by somebody', function () {
 
   async function blocksOfCycles(): Promise<number> {
     await sleep(COUNTED_MS);
-    await store.engine.hasForeignChanges();
+    await share.lookForWork();
     const before = await blocksLookedAt(url);
     for (let i = 0; i < CYCLES; i++) await cycle();
     await sleep(COUNTED_MS);
-    await store.engine.hasForeignChanges();
+    await share.lookForWork();
     const { blocks } = await blocksLookedAt(url);
     return (blocks - before.blocks) / CYCLES;
   }
