@@ -27,7 +27,11 @@ const plan: Plan = {
 };
 let isGivenUp = false;
 process.once('exit', () => rmSync(plan.folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // A package that ends the process by itself would do so before everything else has ended.
+  process.removeAllListeners(signal);
+  process.once(signal, () => void giveUp());
+}
 // A round that has begun is played to its end, and something has to be set up before the first.
 setTimeout(
   () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { compileApiRoutes } from '../../src/platform/api-routes.ts';
 import { type InstalledAddon, installAddon } from '../helpers/installed-addon.ts';
+import { freePort } from '../helpers/postgres-server.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -87,7 +88,7 @@ describe('nginx in front of a product', function () {
     await new Promise((resolve) => product.once('listening', resolve));
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'logs'));
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const port = await freePort();
     front = `http://127.0.0.1:${port}`;
     writeFileSync(
       join(folder, 'nginx.conf'),

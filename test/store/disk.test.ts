@@ -62,12 +62,15 @@ describe('a write and the disk', () => {
 
   it('that changes what the gate looks at is answered when nobody looks at what was before', async () => {
     const longestMoment = MOMENT_MS;
+    let measured = 0;
     for (let i = 0; i < 20; i++) {
+      let beganAt = 0;
       let committedAt = Number.POSITIVE_INFINITY;
       let isAnswered = false;
       const written = writer
         .write(() => {
           writer.gateChanges();
+          beganAt = performance.now();
           queueMicrotask(() => {
             committedAt = performance.now();
           });
@@ -83,8 +86,13 @@ describe('a write and the disk', () => {
       expect(isAnswered, 'before the threads have said so').to.equal(false);
       settled[i]!();
       await written;
-      expect(performance.now() - committedAt).to.be.above(longestMoment);
+      const answeredAt = performance.now();
+      // Where the machine had something else to do meanwhile, when it was committed is not known.
+      if (committedAt - beganAt > longestMoment / 2) continue;
+      measured++;
+      expect(answeredAt - beganAt).to.be.above(longestMoment);
     }
+    expect(measured).to.be.above(0);
   });
 
   it('is no change for the gate because one before it was', async () => {
