@@ -117,6 +117,8 @@ export async function attempt(
       expiresAt: delivery.expiresAt,
       random,
     });
+    // It is switched off when that is recorded: from then on who looks sees it.
+    if (outcome.reason === 'gone') recipients.forget(installation.id);
     const { url } = gate.webhook;
     return {
       record: { delivery, isProbe, number, at: now, url, withheld: body.withheld, ...outcome },

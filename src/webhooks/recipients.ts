@@ -48,6 +48,11 @@ export class Recipients {
     return this.#known.get(installationId);
   }
 
+  /** It is about to change: the next time it is looked at. */
+  forget(installationId: string): void {
+    this.#known.delete(installationId);
+  }
+
   /** As things stand now. */
   async look(installationId: string): Promise<KnownRecipient | undefined> {
     const row = await this.#gate.recipient(installationId);
