@@ -1648,4 +1648,22 @@ export const GUARDS = [
     test: 'test/core/in-turn.test.ts',
     grep: 'goes on beside lines that are slow',
   },
+  {
+    name: 'record: what a replay owes again ends with what was before',
+    guards: 'what a replay owes is accounted for',
+    file: 'src/store/sqlite/deliveries.ts',
+    find: "'DELETE FROM deliveries WHERE id = ? AND replay_id IS ?'",
+    replace: "'DELETE FROM deliveries WHERE id = ? AND (1 OR replay_id IS ?)'",
+    test: 'test/store/sqlite.test.ts',
+    grep: 'stays owed if a replay owes it again',
+  },
+  {
+    name: 'lane: what is owed again is not looked for',
+    guards: 'what a replay owes is sent without anything else happening',
+    file: 'src/webhooks/lane.ts',
+    find: 'if (this.#owedAgain.delete(deliveryId)) this.expect(0);',
+    replace: '',
+    test: 'test/webhooks/fairness.test.ts',
+    grep: 'is looked for once what came of the first is recorded',
+  },
 ];

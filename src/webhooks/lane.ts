@@ -37,11 +37,13 @@ export class Lane {
   #window: OwedDelivery[] = [];
   /** The first of the window that is not taken. */
   #next = 0;
-  /** Taken and not recorded yet: still in the table, so a refill must leave them out. */
-  readonly #taken = new Set<string>();
+  /** Taken and not recorded yet, each with the replay that owes it: still in the table, so a refill must leave them out. */
+  readonly #taken = new Map<string, string | null>();
+  /** Of those: ended with others meanwhile, and owed again by another replay. */
+  readonly #owedAgain = new Set<string>();
   readonly #startedAt = new Map<string, number>();
-  /** Recorded while the table was being read: what was read of them is of before. */
-  readonly #goneMeanwhile = new Set<string>();
+  /** Recorded while the table was being read, each with the replay that owed it: what was read of them is of before. */
+  readonly #goneMeanwhile = new Map<string, string | null>();
   #credit = 0;
   /** By the steady clock. */
   #refilledAt = Number.NEGATIVE_INFINITY;
@@ -115,8 +117,10 @@ export class Lane {
     this.#refilledAt = performance.now();
     const inHand = new Set(this.#window.slice(this.#next).map(({ id }) => id));
     for (const row of rows) {
-      const isKnown =
-        this.#taken.has(row.id) || inHand.has(row.id) || this.#goneMeanwhile.has(row.id);
+      const takenFor = this.#taken.get(row.id);
+      if (takenFor !== undefined && takenFor !== row.replayId) this.#owedAgain.add(row.id);
+      const isGone = this.#goneMeanwhile.get(row.id) === row.replayId;
+      const isKnown = takenFor !== undefined || inHand.has(row.id) || isGone;
       if (!isKnown) this.#window.push(row);
     }
     if (nextDueAt !== undefined) this.expect(nextDueAt);
@@ -149,7 +153,7 @@ export class Lane {
       this.#window = [];
       this.#next = 0;
     }
-    this.#taken.add(delivery.id);
+    this.#taken.set(delivery.id, delivery.replayId);
     this.#startedAt.set(delivery.id, now);
     this.#credit -= isSecondClass(delivery) ? SECOND_CLASS : 1;
     return delivery;
@@ -167,8 +171,10 @@ export class Lane {
   /** The attempt is recorded, or given up before it began. */
   release(deliveryId: string): void {
     this.#startedAt.delete(deliveryId);
+    const takenFor = this.#taken.get(deliveryId);
     this.#taken.delete(deliveryId);
-    if (this.isRefilling) this.#goneMeanwhile.add(deliveryId);
+    if (this.#owedAgain.delete(deliveryId)) this.expect(0);
+    if (this.isRefilling && takenFor !== undefined) this.#goneMeanwhile.set(deliveryId, takenFor);
   }
 
   /** Whether something under way takes too long. */

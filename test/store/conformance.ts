@@ -1809,6 +1809,40 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         await store.deliveries.record({ attempts: [dropped] });
         expect((await store.deliveries.find(delivery!.id))!.log).to.have.length(1);
       });
+
+      it('stays owed if a replay owes it again before that is recorded', async () => {
+        const row = await install();
+        await publishAndFanOut(event());
+        const [delivery] = await owed(row.id);
+        const because = { reason: 'disabled', message: 'It is disabled.' };
+        await store.deliveries.endUnsent(row.id, { ...because, at: T }, {}, 10);
+        const id = newId();
+        await store.replays.create({
+          id,
+          deliveryId: delivery!.id,
+          installationId: null,
+          eventType: null,
+          eventId: null,
+          since: null,
+          until: T + HOUR,
+          outcomes: ['dropped'],
+          allowed: 'then-and-now',
+          createdAt: T + SECOND,
+          newIds: false,
+          perSecond: 50,
+          total: 1,
+          alreadyDelivered: 0,
+        });
+        await store.replays.advance(id, { most: 10, now: T + SECOND, expiresAfterMs: HOUR });
+        for (const own of [
+          { ...because, outcome: 'dropped', number: 0 },
+          { outcome: 'retry', status: 500, nextDueAt: T + HOUR },
+        ] as const) {
+          await store.deliveries.record({ attempts: [attempted(delivery!, own)] });
+          const [again] = await owed(row.id, T + SECOND);
+          expect(again).to.include({ id: delivery!.id, replayId: id, attempts: 0 });
+        }
+      });
     });
 
     describe('the list of deliveries', () => {

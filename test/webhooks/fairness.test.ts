@@ -202,3 +202,34 @@ describe('the timeline', () => {
     expect(timeline.nextAt).to.be.greaterThan(700);
   });
 });
+
+describe('a delivery that was ended while it was under way, and is owed again by a replay', () => {
+  const again = owed('a', { replayId: 'replay' });
+
+  function taken(): Lane {
+    const lane = new Lane('i');
+    lane.hand(owed('a'), true, T);
+    lane.take(T);
+    return lane;
+  }
+
+  it('is looked for once what came of the first is recorded', () => {
+    const lane = taken();
+    lane.beginRefill();
+    lane.refill([again], undefined);
+    expect(lane.inHand).to.equal(0);
+    lane.ended('a');
+    expect(lane.needsRefill(T)).to.equal(false);
+    lane.release('a');
+    expect(lane.needsRefill(T)).to.equal(true);
+  });
+
+  it('is taken in hand if that was recorded while the table was read', () => {
+    const lane = taken();
+    lane.beginRefill();
+    lane.release('a');
+    lane.refill([owed('a'), again], undefined);
+    expect(lane.take(T)).to.equal(again);
+    expect(lane.inHand).to.equal(0);
+  });
+});

@@ -55,7 +55,7 @@ function rounds(attempts: AttemptRecord[]): AttemptRecord[][] {
 /**
  * That the receiver said 2xx is a fact, whoever is told of it. A retry is guarded by the count of attempts seen: an
  * engine that lost its turn meanwhile moves nothing. Of one that was not sent, because it was ended with others, why
- * has been written down with them.
+ * has been written down with them; and what a replay owes again since stays owed.
  */
 async function recordRound(tx: Queries, attempts: AttemptRecord[]): Promise<Set<string>> {
   const each = <T>(value: (attempt: AttemptRecord) => T) => attempts.map(value);
@@ -73,10 +73,12 @@ async function recordRound(tx: Queries, attempts: AttemptRecord[]): Promise<Set<
         ${each(({ delivery }) => delivery.replayId)}::text[]) WITH ORDINALITY
       AS m (delivery_id, seen, is_probe, number, at, duration_ms, outcome, status, reason, message, response_excerpt,
         url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type, event_at, replay_id, place)),
-    ended AS (DELETE FROM mortise.deliveries WHERE id = ANY (${attempts.filter(isEnd).map(({ delivery }) => delivery.id)}::text[])
+    ended AS (DELETE FROM mortise.deliveries d
+      WHERE id = ANY (${attempts.filter(isEnd).map(({ delivery }) => delivery.id)}::text[])
+        AND EXISTS (SELECT 1 FROM made m WHERE m.delivery_id = d.id AND m.replay_id IS NOT DISTINCT FROM d.replay_id)
       RETURNING id),
     moved AS (UPDATE mortise.deliveries d SET attempts = m.number, due_at = m.next_due_at FROM made m
-      WHERE d.id = m.delivery_id AND d.attempts = m.seen AND m.outcome = 'retry' AND NOT m.is_probe RETURNING d.id),
+      WHERE d.id = m.delivery_id AND m.replay_id IS NOT DISTINCT FROM d.replay_id AND d.attempts = m.seen AND m.outcome = 'retry' AND NOT m.is_probe RETURNING d.id),
     logged AS (INSERT INTO mortise.attempts (delivery_id, number, at, duration_ms, outcome, status, reason, message,
         response_excerpt, url, withheld, next_due_at, installation_id, webhook_id, event_id, event_type, event_at,
         replay_id)

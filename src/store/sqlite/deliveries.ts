@@ -50,9 +50,10 @@ export function deliveryStore(
       'SELECT MIN(due_at) FROM deliveries WHERE installation_id = ? AND due_at > ?',
     )
     .pluck();
-  const end = db.prepare('DELETE FROM deliveries WHERE id = ?');
+  // Not what a replay owes again, after it was ended with others while an attempt was under way.
+  const end = db.prepare('DELETE FROM deliveries WHERE id = ? AND replay_id IS ?');
   const postpone = db.prepare(
-    'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND attempts = ?',
+    'UPDATE deliveries SET attempts = ?, due_at = ? WHERE id = ? AND replay_id IS ? AND attempts = ?',
   );
   const unsent = db
     .prepare<
@@ -87,14 +88,20 @@ export function deliveryStore(
     const { delivery } = record;
     let hasEnded = false;
     if (record.outcome !== 'retry') {
-      hasEnded = end.run(delivery.id).changes === 1;
+      hasEnded = end.run(delivery.id, delivery.replayId).changes === 1;
       // Nothing was sent, and why has been written down with all that were ended together.
       if (!hasEnded && record.outcome === 'dropped') return false;
       // Otherwise unguarded: that the receiver said 2xx is a fact, whoever is told of it.
       if (hasEnded && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
     } else if (!record.isProbe) {
       // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
-      const moved = postpone.run(record.number, record.nextDueAt, delivery.id, delivery.attempts);
+      const moved = postpone.run(
+        record.number,
+        record.nextDueAt,
+        delivery.id,
+        delivery.replayId,
+        delivery.attempts,
+      );
       if (moved.changes === 0) return false;
     }
     insertAttempt(attemptTables, record);
