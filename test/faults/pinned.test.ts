@@ -6,8 +6,8 @@
 // does.
 import { expect } from 'chai';
 import { openPostgres } from '../../src/store/postgres/open.ts';
-import type { AttemptRecord, OwedDelivery } from '../../src/store/rows.ts';
 import type { Share, Store } from '../../src/store/store.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { migratedDatabase } from '../helpers/postgres.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
@@ -46,21 +46,6 @@ describe('a transaction that is held open by somebody', function () {
     await store.close();
   });
 
-  const attempted = (delivery: OwedDelivery, own: Partial<AttemptRecord> = {}): AttemptRecord => ({
-    delivery,
-    number: delivery.attempts + 1,
-    at: Date.now(),
-    durationMs: 1,
-    outcome: 'delivered',
-    status: 200,
-    reason: null,
-    message: null,
-    responseExcerpt: null,
-    url: '',
-    withheld: [],
-    nextDueAt: null,
-    ...own,
-  });
   const window = async (limit = 16) => (await store.deliveries.window(id, Date.now(), limit)).due;
 
   /** What the engine does for one event that fails once. */
@@ -69,10 +54,10 @@ describe('a transaction that is held open by somebody', function () {
     await share.lookForWork();
     const { owed } = await store.events.fanOut(256, Date.now(), HOUR);
     const failed = { outcome: 'retry', nextDueAt: Date.now() } as const;
-    await store.deliveries.record({ attempts: owed.map((one) => attempted(one, failed)) });
+    await store.deliveries.record({ attempts: owed.map((one) => attemptRecord(one, failed)) });
     const due = await window();
     expect(due.length).to.be.at.least(1);
-    await store.deliveries.record({ attempts: due.map((one) => attempted(one)) });
+    await store.deliveries.record({ attempts: due.map((one) => attemptRecord(one)) });
   }
 
   async function blocksOfCycles(): Promise<number> {
@@ -94,7 +79,7 @@ describe('a transaction that is held open by somebody', function () {
       await store.events.publish(Array.from({ length: AT_ONCE }, () => eventRow()));
       while ((await store.events.fanOut(256, Date.now(), HOUR)).events > 0);
       for (let due = await window(256); due.length > 0; due = await window(256)) {
-        await store.deliveries.record({ attempts: due.map((one) => attempted(one)) });
+        await store.deliveries.record({ attempts: due.map((one) => attemptRecord(one)) });
       }
     }
     await sleep(MARGIN_MS);

@@ -8,6 +8,7 @@ import type { AttemptRecord } from '../../src/store/rows.ts';
 import { attemptTables, insertAttempt } from '../../src/store/sqlite/attempt-tables.ts';
 import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const DAY = 24 * 3_600_000;
@@ -25,37 +26,24 @@ const ALL = {
   limit: MANY,
 };
 
-function delivered(i: number, at: number, own: Partial<AttemptRecord> = {}): AttemptRecord {
+function delivered(i: number, at: number): AttemptRecord {
   const installationId = INSTALLATIONS[i % INSTALLATIONS.length]!;
-  return {
-    delivery: {
-      id: derivedIdAt(at, `event ${i}`, installationId, 'webhook'),
-      installationId,
-      webhookId: 'webhook',
-      eventSeq: i,
-      eventId: `event ${i}`,
-      eventType: 'repo:push',
-      eventAt: at,
-      orderingKey: null,
-      replayId: null,
-      allowed: null,
-      attempts: 0,
-      dueAt: at,
-      expiresAt: at + DAY,
-    },
-    number: 1,
-    at,
-    durationMs: 1,
-    outcome: 'delivered',
-    status: 200,
-    reason: null,
-    message: null,
-    responseExcerpt: null,
-    url: 'https://addon.example/hook',
-    withheld: [],
-    nextDueAt: null,
-    ...own,
+  const delivery = {
+    id: derivedIdAt(at, `event ${i}`, installationId, 'webhook'),
+    installationId,
+    webhookId: 'webhook',
+    eventSeq: i,
+    eventId: `event ${i}`,
+    eventType: 'repo:push',
+    eventAt: at,
+    orderingKey: null,
+    replayId: null,
+    allowed: null,
+    attempts: 0,
+    dueAt: at,
+    expiresAt: at + DAY,
   };
+  return attemptRecord(delivery, { at });
 }
 
 describe('the attempts that ended deliveries of an installation', () => {

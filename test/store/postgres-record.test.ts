@@ -4,8 +4,9 @@
 // time in it; a call that is owed twice.
 import { expect } from 'chai';
 import { openPostgres } from '../../src/store/postgres/open.ts';
-import type { AttemptRecord, LifecycleCall, OwedDelivery } from '../../src/store/rows.ts';
+import type { LifecycleCall, OwedDelivery } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
@@ -41,24 +42,6 @@ describe('a record on PostgreSQL that is made again', () => {
     return (await store.deliveries.window(id, Date.now() + HOUR, 256)).due;
   }
 
-  function attempted(delivery: OwedDelivery, own: Partial<AttemptRecord>): AttemptRecord {
-    return {
-      delivery,
-      number: delivery.attempts + 1,
-      at: Date.now(),
-      durationMs: 1,
-      outcome: 'delivered',
-      status: 200,
-      reason: null,
-      message: null,
-      responseExcerpt: null,
-      url: 'https://addon.example/hook',
-      withheld: [],
-      nextDueAt: null,
-      ...own,
-    };
-  }
-
   const logged = async () =>
     (
       await asOwner<{ outcome: string; number: number }>(
@@ -87,16 +70,16 @@ describe('a record on PostgreSQL that is made again', () => {
     };
     const probe = { outcome: 'retry', nextDueAt: later, isProbe: true } as const;
     const attempts = [
-      attempted(a, {}),
-      attempted(b, { outcome: 'failed', status: 410, reason: 'gone' }),
-      attempted(c, { outcome: 'dropped', number: 0, status: null, reason: 'disabled' }),
-      attempted(d, { outcome: 'retry', nextDueAt: later }),
-      attempted(e, probe),
+      attemptRecord(a, {}),
+      attemptRecord(b, { outcome: 'failed', status: 410, reason: 'gone' }),
+      attemptRecord(c, { outcome: 'dropped', number: 0, status: null, reason: 'disabled' }),
+      attemptRecord(d, { outcome: 'retry', nextDueAt: later }),
+      attemptRecord(e, probe),
     ];
     await store.deliveries.record({ attempts, calls: [call] });
     const once = await logged();
     const counted = [...ended];
-    const more = attempted(e, { ...probe, at: attempts[4]!.at + 1 });
+    const more = attemptRecord(e, { ...probe, at: attempts[4]!.at + 1 });
     await store.deliveries.record({
       attempts: [...attempts, more],
       calls: [call],
@@ -112,7 +95,7 @@ describe('a record on PostgreSQL that is made again', () => {
 
   it('waits for one that is still under way', async () => {
     const [delivery] = await owe(1);
-    const attempt = attempted(delivery!, {});
+    const attempt = attemptRecord(delivery!, {});
     await asOwner(
       `CREATE FUNCTION mortise.slowly() RETURNS trigger LANGUAGE plpgsql AS
          'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
@@ -135,7 +118,7 @@ describe('a record on PostgreSQL that is made again', () => {
 
   it('alone is looked for in the log: others cost nothing more', async () => {
     for (const delivery of await owe(20)) {
-      await store.deliveries.record({ attempts: [attempted(delivery, {})] });
+      await store.deliveries.record({ attempts: [attemptRecord(delivery, {})] });
     }
     // What a connection has read it says when it ends.
     await store.close();

@@ -11,8 +11,9 @@ import { BUCKETS, bucketOf, newId } from '../../src/core/ids.ts';
 import { takeBuckets } from '../../src/store/postgres/buckets.ts';
 import { Database } from '../../src/store/postgres/database.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
-import type { AttemptRecord, OwedDelivery } from '../../src/store/rows.ts';
+import type { OwedDelivery } from '../../src/store/rows.ts';
 import type { OwedLane, Sender, Share, Store, StoreObserver } from '../../src/store/store.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { installIn, subscriptionsOf } from '../helpers/postgres-installation.ts';
@@ -432,7 +433,7 @@ describe('a share of what is sent from PostgreSQL', function () {
     for (const { share } of replicas) await share.lookForWork();
     expect([counted(), await inTable()]).to.deep.equal([30, 30]);
     // What the first has sent before it handed over is ended by it, and counted by the next.
-    const attempts = owed.map((delivery) => delivered(delivery));
+    const attempts = owed.map((delivery) => attemptRecord(delivery));
     await first.store.deliveries.record({ attempts });
     for (const { share } of replicas) await share.lookForWork();
     expect([counted(), await inTable()]).to.deep.equal([20, 20]);
@@ -480,21 +481,4 @@ function idIn(bucket: number): string {
 
 function installationsOf(owed: OwedDelivery[]): string[] {
   return owed.map(({ installationId }) => installationId).sort();
-}
-
-function delivered(delivery: OwedDelivery): AttemptRecord {
-  return {
-    delivery,
-    number: 1,
-    at: Date.now(),
-    durationMs: 1,
-    outcome: 'delivered',
-    status: 200,
-    reason: null,
-    message: null,
-    responseExcerpt: null,
-    url: '',
-    withheld: [],
-    nextDueAt: null,
-  };
 }

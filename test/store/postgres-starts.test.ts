@@ -10,6 +10,7 @@ import { LaneStarts } from '../../src/store/postgres/lane-starts.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { AttemptRecord, EventRow, OwedDelivery } from '../../src/store/rows.ts';
 import type { Store } from '../../src/store/store.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
@@ -122,25 +123,7 @@ describe('where a lane on PostgreSQL begins', () => {
   const window = (now: number, limit = 16) => store.deliveries.window(id, now, limit);
   const eventsOf = (due: OwedDelivery[]) => due.map(({ eventId }) => eventId);
   const ended = (delivery: OwedDelivery, own: Partial<AttemptRecord> = {}) =>
-    store.deliveries.record({
-      attempts: [
-        {
-          delivery,
-          number: delivery.attempts + 1,
-          at: Date.now(),
-          durationMs: 1,
-          outcome: 'delivered',
-          status: 200,
-          reason: null,
-          message: null,
-          responseExcerpt: null,
-          url: '',
-          withheld: [],
-          nextDueAt: null,
-          ...own,
-        },
-      ],
-    });
+    store.deliveries.record({ attempts: [attemptRecord(delivery, own)] });
 
   it('is some seconds before the first that is owed: what was committed late is found', async () => {
     const now = Date.now();
