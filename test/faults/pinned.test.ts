@@ -9,8 +9,9 @@ import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { Share, Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
-import { migratedDatabase } from '../helpers/postgres.ts';
+import { createDatabase } from '../helpers/postgres-databases.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
+import { type PostgresServer, startPostgres } from '../helpers/postgres-server.ts';
 import { blocksLookedAt, MOST_TIMES, pin } from './pinned.ts';
 import { sleep } from './rig.ts';
 
@@ -26,6 +27,7 @@ const WHOLE_MS = 31_000;
 
 describe('a transaction that is held open by somebody', function () {
   this.timeout(120_000);
+  let server: PostgresServer;
   let url: string;
   let store: Store;
   let share: Share;
@@ -33,7 +35,9 @@ describe('a transaction that is held open by somebody', function () {
   let unpin: () => Promise<void>;
 
   before(async () => {
-    url = await migratedDatabase();
+    // Of its own: transactions of other tests would hold up where the outbox begins.
+    server = await startPostgres();
+    url = await createDatabase(server.url, 'template0');
     store = openPostgres(url);
     id = (await installIn(store, ['repo:push'])).id;
     share = (await store.engine.tryShare())!;
@@ -44,6 +48,7 @@ describe('a transaction that is held open by somebody', function () {
     await unpin();
     await share.release();
     await store.close();
+    await server.stop();
   });
 
   const window = async (limit = 16) => (await store.deliveries.window(id, Date.now(), limit)).due;
