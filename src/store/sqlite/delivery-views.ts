@@ -56,7 +56,9 @@ export function deliveryViews(
     const days = tables.newestFirst();
     for (const [i, table] of days.entries()) {
       const isLast = ({ id }: RawDelivery) => !days.slice(0, i).some((day) => day.lastEnd.get(id));
-      const ofDay = endsOfDay(table, filter, isLast);
+      // Of an older day only what comes before those that are found already.
+      const above = rows.sort(newestFirst)[filter.limit - 1]?.id ?? filter.above;
+      const ofDay = endsOfDay(table, { ...filter, above }, isLast);
       hasMore ||= ofDay.length === filter.limit;
       rows.push(...ofDay);
     }
@@ -123,9 +125,7 @@ export function deliveryViews(
       : [];
     const isOpen = new Set(open.map(({ id }) => id));
     const ended = wantsEnded ? listEnded(range) : { rows: [], hasMore: false };
-    const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort((a, b) =>
-      a.id < b.id ? 1 : -1,
-    );
+    const rows = [...open, ...ended.rows.filter(({ id }) => !isOpen.has(id))].sort(newestFirst);
     const items = rows.slice(0, filter.limit).map(readDelivery);
     const hasMore = rows.length > filter.limit || ended.hasMore;
     return { items, next: hasMore ? (items.at(-1)?.id ?? null) : null };
@@ -135,6 +135,10 @@ export function deliveryViews(
     find: async (id) => find(id),
     list: async (filter) => list(filter),
   };
+}
+
+function newestFirst(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? 1 : -1;
 }
 
 type Day = ReturnType<AttemptTables['at']>;
