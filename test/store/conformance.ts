@@ -26,6 +26,7 @@ import type {
   WebhookRow,
 } from '../../src/store/rows.ts';
 import type { OwedLane, Store } from '../../src/store/store.ts';
+import { attemptRecord } from '../helpers/attempt-record.ts';
 
 export interface OpenedStore {
   readonly store: Store;
@@ -191,20 +192,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       delivery: OwedDelivery,
       own: Partial<AttemptRecord> & Pick<AttemptRecord, 'outcome'>,
     ): AttemptRecord {
-      return {
-        delivery,
-        number: delivery.attempts + 1,
-        at: T + SECOND,
-        durationMs: 12,
-        status: 200,
-        reason: null,
-        message: null,
-        responseExcerpt: null,
-        url: 'https://addon.example/hook',
-        withheld: [],
-        nextDueAt: null,
-        ...own,
-      };
+      return attemptRecord(delivery, { at: T + SECOND, durationMs: 12, ...own });
     }
 
     async function listAll(filter: Partial<DeliveryFilter> = {}): Promise<Delivery[]> {

@@ -3,10 +3,10 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { newId } from '../../src/core/ids.ts';
 import type { EventRow } from '../../src/store/rows.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
+import { eventRow } from '../helpers/event-row.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const DAY = 24 * 3_600_000;
@@ -15,19 +15,7 @@ const FIRST = Math.floor(Date.now() / DAY) * DAY + 10 * DAY;
 const RETENTION = { events: 4 * DAY, attempts: 4 * DAY };
 
 function event(createdAt: number, own: Partial<EventRow> = {}): EventRow {
-  return {
-    id: newId(createdAt),
-    type: 'repo:push',
-    context: 'acme',
-    resource: null,
-    actor: null,
-    orderingKey: null,
-    traceId: null,
-    payload: Buffer.alloc(2_000, 'x'),
-    createdAt,
-    idempotency: null,
-    ...own,
-  };
+  return eventRow({ createdAt, payload: Buffer.alloc(2_000, 'x'), ...own });
 }
 
 describe('a SQLite file, day after day', () => {
