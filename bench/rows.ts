@@ -1,7 +1,7 @@
 // Every row of the results, by the name that `npm run bench -- NAME…` picks it by.
 import { backlogMemory } from './delivery/backlog-memory.ts';
 import { backlogRefill } from './delivery/backlog-refill.ts';
-import { fanOut, oneToOne } from './delivery/deliveries.ts';
+import { fanOut, oneToOne, withheld } from './delivery/deliveries.ts';
 import { firstByte } from './delivery/first-byte.ts';
 import { hungAddons } from './delivery/hung-addons.ts';
 import { loopDelay, routeLatency } from './delivery/product-delay.ts';
@@ -15,6 +15,7 @@ import { tokenCheck } from './token-check.ts';
 
 export const ROWS: Record<string, OpenRow> = {
   'deliveries-ceiling': oneToOne('ceiling'),
+  'deliveries-withheld': withheld,
   'deliveries-naive': oneToOne('naive'),
   'deliveries-bullmq': oneToOne('bullmq'),
   'deliveries-pg-boss': oneToOne('pg-boss'),

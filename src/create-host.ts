@@ -95,7 +95,8 @@ export function createHostOn(
       return installKey;
     },
     wake: () => background.wake(),
-    published: (events) => background.published(events),
+    publishing: (events) => background.publishing(events),
+    published: () => background.published(),
     expect: (installationId, state) => background.expect(installationId, state),
   };
   const background = new Background(parts);

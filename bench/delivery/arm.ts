@@ -8,6 +8,8 @@ export const ORIGINS = 4;
 
 export interface ArmSettings {
   addons: BenchAddon[];
+  /** Granted to every add-on of Mortise; the others send all of every payload. Default: all that the payload needs. */
+  scopes?: string[];
   /** A folder of its own for what it keeps on disk. */
   folder: string;
   /** What Mortise keeps it in; the others have no choice. */

@@ -32,7 +32,7 @@ export async function makeBacklog(plan: Plan, deliveries: number): Promise<Backl
   const addons = benchAddons(ADDONS, DEAD, 'shared');
   const host = openHost(database);
   try {
-    await installAddons(host, addons, WEBHOOKS);
+    await installAddons(host, addons, { webhooks: WEBHOOKS });
     const event = {
       type: EVENT_TYPE,
       context: addons[0]!.context,

@@ -16,15 +16,23 @@ const WARM_UP = { quick: 5_000, full: 20_000 };
 
 /** One event, one delivery; the add-ons take turns. */
 export const oneToOne = (peer: Peer, store: Kept = 'sqlite'): OpenRow =>
-  deliveries(peer, 'deliveries', 'one', store);
+  deliveries(peer, 'one', { store });
 /** One event, a delivery to each of a hundred add-ons. */
 export const fanOut = (peer: Peer, store: Kept = 'sqlite'): OpenRow =>
-  deliveries(peer, 'fan-out', 'all', store);
+  deliveries(peer, 'all', { store });
+/** One event, one delivery, of which a field is withheld for want of a scope. */
+export const withheld: OpenRow = deliveries('ceiling', 'one', { scopes: ['repository'] });
 
 type Kept = NonNullable<ArmSettings['store']>;
 
-function deliveries(name: Peer, kind: string, fanOut: Load['fanOut'], store: Kept): OpenRow {
-  const bench = store === 'sqlite' ? kind : `${store}-${kind}`;
+type Setup = Pick<ArmSettings, 'store' | 'scopes'>;
+
+const nameOf = (peer: Peer, fanOut: Load['fanOut'], { store, scopes }: Setup): string => {
+  const kind = fanOut === 'one' ? 'deliveries' : 'fan-out';
+  return `${store === 'postgres' ? 'postgres-' : ''}${kind}-${scopes ? 'withheld' : peer}`;
+};
+
+function deliveries(name: Peer, fanOut: Load['fanOut'], setup: Setup): OpenRow {
   const peer = PEERS[name];
   const perEvent = fanOut === 'all' ? ADDONS : 1;
   return async (plan) => {
@@ -33,7 +41,7 @@ function deliveries(name: Peer, kind: string, fanOut: Load['fanOut'], store: Kep
     const { origins } = await sink.ask<{ origins: string[] }>('addresses');
     const addons = benchAddons(ADDONS, origins, fanOut === 'all' ? 'shared' : 'own');
     const arms = {
-      mortise: await startArm('delivery/arms/mortise.ts', plan, addons, store),
+      mortise: await startArm('delivery/arms/mortise.ts', plan, addons, setup),
       peer: await startArm(peer.file, plan, addons),
     };
     const runs: ArmRun[] = [];
@@ -41,7 +49,7 @@ function deliveries(name: Peer, kind: string, fanOut: Load['fanOut'], store: Kep
       runArm(arm, sink, addons, { events: Math.ceil(count / perEvent), fanOut });
     const count = plan.isQuick ? peer.deliveries.quick : peer.deliveries.full;
     return {
-      bench: `${bench}-${name}`,
+      bench: nameOf(name, fanOut, setup),
       of: peer.of,
       unit: 'deliveries/s',
       rounds: plan.isQuick ? ROUNDS.quick : ROUNDS.full,
@@ -72,8 +80,8 @@ export function startArm(
   file: string,
   plan: Plan,
   addons: BenchAddon[],
-  store?: Kept,
+  setup: Setup = {},
 ): Promise<BenchProcess> {
   const folder = mkdtempSync(join(plan.folder, 'arm-'));
-  return startProcess(file, { addons, folder, store } satisfies ArmSettings);
+  return startProcess(file, { addons, folder, ...setup } satisfies ArmSettings);
 }

@@ -7,7 +7,8 @@ import type { BenchHost } from '../seeded-host.ts';
 import type { BenchAddon } from './addons.ts';
 import { EVENT_TYPE } from './push-event.ts';
 
-const SCOPES = ['repository'];
+/** They see all of every payload. */
+const ALL_SCOPES = ['repository', 'email'];
 const HANDSHAKE_MS = 600_000;
 const AT_ONCE = 500;
 
@@ -15,16 +16,21 @@ const AT_ONCE = 500;
 export async function installAddons(
   host: BenchHost,
   addons: readonly BenchAddon[],
-  webhooks = 1,
+  { webhooks = 1, scopes = ALL_SCOPES }: { webhooks?: number; scopes?: string[] | undefined } = {},
 ): Promise<void> {
   for (let i = 0; i < addons.length; i += AT_ONCE) {
     await Promise.all(
-      addons.slice(i, i + AT_ONCE).map((addon) => installAddon(host, addon, webhooks)),
+      addons.slice(i, i + AT_ONCE).map((addon) => installAddon(host, addon, webhooks, scopes)),
     );
   }
 }
 
-async function installAddon({ parts }: BenchHost, addon: BenchAddon, count: number): Promise<void> {
+async function installAddon(
+  { parts }: BenchHost,
+  addon: BenchAddon,
+  count: number,
+  scopes: string[],
+): Promise<void> {
   const { installationId, addonKey, context, clientKey, baseUrl, url, secrets } = addon;
   const { installations } = parts.store;
   // Before any event: who was installed later is not told.
@@ -41,7 +47,7 @@ async function installAddon({ parts }: BenchHost, addon: BenchAddon, count: numb
     oauthClientId: `mcl_${installationId}`,
     oauthSecretHash: sha256(id),
     grantId: newId(),
-    scopes: SCOPES,
+    scopes,
     resources: null,
     descriptorUrl: null,
     baseUrl,
@@ -67,6 +73,6 @@ async function installAddon({ parts }: BenchHost, addon: BenchAddon, count: numb
   await installations.acceptHandshake(id, {
     at,
     webhooks: hooks,
-    subscriptions: planSubscriptions(hooks, SCOPES, parts.settings.platform),
+    subscriptions: planSubscriptions(hooks, scopes, parts.settings.platform),
   });
 }

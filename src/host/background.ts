@@ -33,8 +33,12 @@ export class Background {
     this.#leading.wake();
   }
 
-  published(events: Published[]): void {
-    this.#sending.published(events);
+  publishing(events: Published[]): void {
+    this.#sending.publishing(events);
+  }
+
+  published(): void {
+    this.#sending.published();
   }
 
   settle(): Promise<void> {

@@ -29,8 +29,10 @@ export interface HostParts {
   installKey: () => Promise<InstallKey>;
   /** After a commit that left something to send or to call. */
   wake: () => void;
-  /** After events were published; what is sent of them need not be read again. */
-  published: (events: Published[]) => void;
+  /** Before events are published: what is sent of them need not be read again. */
+  publishing: (events: Published[]) => void;
+  /** After events were published. */
+  published: () => void;
   /** After something was made due for an installation, or what kept it from being sent is gone. */
   expect: (installationId: string, state?: LaneState) => void;
 }

@@ -33,8 +33,26 @@ function kindOfObject(value: object, depth: number): PayloadKind {
   const prototype: unknown = Object.getPrototypeOf(value);
   let isPlain = prototype === (isList ? Array.prototype : Object.prototype) || prototype === null;
   isPlain &&= !('toJSON' in value);
-  for (const inner of isList ? value : Object.keys(value)) {
-    const kind = kindOf(isList ? inner : (value as Record<string, unknown>)[inner], depth + 1);
+  const inner = isList ? kindOfElements(value, depth + 1) : kindOfFields(value, depth + 1);
+  return inner === 'plain' && !isPlain ? 'other' : inner;
+}
+
+/** A hole is an element: it is written as null. */
+function kindOfElements(list: unknown[], depth: number): PayloadKind {
+  let isPlain = true;
+  for (const element of list) {
+    const kind = kindOf(element, depth);
+    if (kind === 'too_deep') return kind;
+    isPlain &&= kind === 'plain';
+  }
+  return isPlain ? 'plain' : 'other';
+}
+
+/** What is inherited is looked at, too: plain objects inherit nothing that is listed here. */
+function kindOfFields(object: object, depth: number): PayloadKind {
+  let isPlain = true;
+  for (const name in object) {
+    const kind = kindOf((object as Record<string, unknown>)[name], depth);
     if (kind === 'too_deep') return kind;
     isPlain &&= kind === 'plain';
   }

@@ -40,8 +40,10 @@ const MOST_NAME_CHARACTERS = 512;
  */
 export async function publish(inputs: EventInput[], parts: HostParts): Promise<string[]> {
   const events = toEvents(inputs, parts);
+  // Some are on their way before it is answered that they are published.
+  parts.publishing(events);
   const ids = await parts.store.events.publish(events.map(({ row }) => row));
-  parts.published(events);
+  parts.published();
   countNew(events, ids, parts);
   return ids;
 }

@@ -50,10 +50,12 @@ export class Sending {
     void this.#tellRecovered(this.#engine);
   }
 
-  published(events: Published[]): void {
-    if (!this.#engine) return;
-    for (const { row, scopesToSeeAll } of events) this.#engine.remember(row, scopesToSeeAll);
-    this.#engine.wake();
+  publishing(events: Published[]): void {
+    for (const { row, scopesToSeeAll } of events) this.#engine?.remember(row, scopesToSeeAll);
+  }
+
+  published(): void {
+    this.#engine?.wake();
   }
 
   /** Resolves when no attempt rests any more on what its gate saw before the call. */

@@ -11,56 +11,94 @@ export interface Redacted {
   undeclared: string[];
 }
 
+/** Instead of a field that is left out. */
+const LEFT_OUT = Symbol('left out');
+
 /**
+ * @param payload JSON, as read.
  * @param scopes what is granted, with everything implied.
- * @returns a new value; the payload itself is not touched.
+ * @returns a new value where something is left out, the same where nothing is; the payload itself is not touched.
  */
 export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<string>): Redacted {
   const withheld = new Map<string, { pointer: string; scope: string }>();
   const undeclared = new Set<string>();
+  /** Where it looks. A pointer is made only of what is left out. */
+  const path: string[] = [];
 
-  function visit(value: unknown, node: FieldNode, at: string): unknown {
-    if (Array.isArray(value)) return visitList(value, node, at);
-    if (typeof value === 'object' && value !== null) return visitObject(value, node, at);
-    return value;
+  function visit(value: unknown, node: FieldNode): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    return Array.isArray(value) ? visitList(value, node) : visitObject(value, node);
   }
 
-  function visitList(list: unknown[], node: FieldNode, at: string): unknown[] {
+  function visitList(list: unknown[], node: FieldNode): unknown[] {
+    if (list.length === 0) return list;
     const { items, isOpen } = node;
+    path.push('*');
+    let kept: unknown[];
     if (items) {
-      if (list.length > 0 && isWithheld(items.scopes, `${at}/*`)) return [];
-      return list.map((element) => visit(element, items.node, `${at}/*`));
+      kept = isWithheld(items.scopes) ? [] : visitElements(list, items.node);
+    } else {
+      // What is said of an object holds for the objects of a list in its place, where the schema lets one stand there.
+      kept = visitElements(list, isOpen ? node : NOTHING_NAMED);
     }
-    // What is said of an object holds for the objects of a list in its place, where the schema lets one stand there.
-    const inner = isOpen ? node : NOTHING_NAMED;
-    return list.map((element) => visit(element, inner, `${at}/*`));
-  }
-
-  function visitObject(object: object, { properties, isOpen }: FieldNode, at: string): object {
-    // Without a prototype, a field named __proto__ is a field like any other.
-    const kept: Record<string, unknown> = Object.create(null);
-    for (const [name, value] of Object.entries(object)) {
-      const pointer = `${at}/${escapePointer(name)}`;
-      const field = properties.get(name);
-      if (!field) {
-        if (isOpen) kept[name] = value;
-        else undeclared.add(pointer);
-      } else if (!isWithheld(field.scopes, pointer)) {
-        kept[name] = visit(value, field.node, pointer);
-      }
-    }
+    path.pop();
     return kept;
   }
 
-  function isWithheld(needed: string[], pointer: string): boolean {
+  function visitElements(list: unknown[], node: FieldNode): unknown[] {
+    const kept = list.map((element) => visit(element, node));
+    return kept.every((element, i) => element === list[i]) ? list : kept;
+  }
+
+  function visitObject(object: object, node: FieldNode): object {
+    const fields = object as Record<string, unknown>;
+    const names = Object.keys(fields);
+    let kept: Record<string, unknown> | undefined;
+    for (const [i, name] of names.entries()) {
+      const value = fields[name];
+      path.push(name);
+      const seen = visitField(name, value, node);
+      path.pop();
+      if (seen !== value) kept ??= someOf(fields, names.slice(0, i));
+      if (kept && seen !== LEFT_OUT) setField(kept, name, seen);
+    }
+    return kept ?? object;
+  }
+
+  function visitField(name: string, value: unknown, { properties, isOpen }: FieldNode): unknown {
+    const field = properties.get(name);
+    if (field) return isWithheld(field.scopes) ? LEFT_OUT : visit(value, field.node);
+    if (isOpen) return value;
+    undeclared.add(pointerTo(path));
+    return LEFT_OUT;
+  }
+
+  function isWithheld(needed: string[]): boolean {
     const missing = needed.find((scope) => !scopes.has(scope));
     if (missing === undefined) return false;
+    const pointer = pointerTo(path);
     withheld.set(pointer, { pointer, scope: missing });
     return true;
   }
 
-  const redacted = visit(payload, root, '');
+  const redacted = visit(payload, root);
   return { payload: redacted, withheld: [...withheld.values()], undeclared: [...undeclared] };
+}
+
+function someOf(fields: Record<string, unknown>, names: string[]): Record<string, unknown> {
+  const some = {};
+  for (const name of names) setField(some, name, fields[name]);
+  return some;
+}
+
+/** A field named __proto__ is a field like any other. */
+function setField(fields: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== '__proto__') fields[name] = value;
+  else Object.defineProperty(fields, name, { value, enumerable: true });
+}
+
+function pointerTo(path: string[]): string {
+  return path.map((name) => `/${escapePointer(name)}`).join('');
 }
 
 /**
@@ -68,28 +106,33 @@ export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<st
  * @returns the scopes; undefined if it has a field that nobody sees
  */
 export function scopesToSeeAll(payload: unknown, root: FieldNode): string[] | undefined {
-  const needed = new Set<string>();
-  return isDeclared(payload, root, needed) ? [...needed] : undefined;
+  const needed: string[] = [];
+  return isDeclared(payload, root, needed) ? needed : undefined;
 }
 
-function isDeclared(value: unknown, node: FieldNode, needed: Set<string>): boolean {
+function isDeclared(value: unknown, node: FieldNode, needed: string[]): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) {
     const { items, isOpen } = node;
-    if (items && value.length > 0) for (const scope of items.scopes) needed.add(scope);
+    if (items && value.length > 0) addTo(needed, items.scopes);
     const inner = items ? items.node : isOpen ? node : NOTHING_NAMED;
-    return value.every((element) => isDeclared(element, inner, needed));
+    for (const element of value) if (!isDeclared(element, inner, needed)) return false;
+    return true;
   }
-  for (const name of Object.keys(value)) {
+  for (const name in value) {
     const field = node.properties.get(name);
     if (!field) {
       if (node.isOpen) continue;
       return false;
     }
-    for (const scope of field.scopes) needed.add(scope);
+    addTo(needed, field.scopes);
     if (!isDeclared((value as Record<string, unknown>)[name], field.node, needed)) return false;
   }
   return true;
+}
+
+function addTo(needed: string[], scopes: string[]): void {
+  for (const scope of scopes) if (!needed.includes(scope)) needed.push(scope);
 }
 
 const NOTHING_NAMED: FieldNode = { isOpen: false, properties: new Map(), items: undefined };

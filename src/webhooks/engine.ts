@@ -130,7 +130,7 @@ export class Engine implements Sender {
     this.#pump();
   }
 
-  /** What was just published need not be read again. */
+  /** What is being published need not be read again. */
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void {
     if (this.#isOpen) this.#parts.attempts.remember(event, scopesToSeeAll);
   }

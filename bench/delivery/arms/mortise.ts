@@ -9,10 +9,10 @@ import { inParallel } from '../in-parallel.ts';
 import { installAddons } from '../install-addons.ts';
 import { EVENT_TYPE, pushPayload } from '../push-event.ts';
 
-const { addons, folder, store, url, areInstalled } = readSettings<ArmSettings>();
+const { addons, scopes, folder, store, url, areInstalled } = readSettings<ArmSettings>();
 const postgres = store === 'postgres' && !url ? await startPostgres(folder) : undefined;
 const host = openHost(url ?? postgres?.url ?? join(folder, 'mortise.db'));
-if (!areInstalled) await installAddons(host, addons);
+if (!areInstalled) await installAddons(host, addons, { scopes });
 await host.start();
 const payload = pushPayload();
 const TICK_MS = 2;
