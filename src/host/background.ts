@@ -4,7 +4,7 @@ import type { LaneState } from '../store/rows.ts';
 import { Leading } from './leading.ts';
 import type { HostParts, Published } from './parts.ts';
 import { Sending } from './sending.ts';
-import { planSubscriptions } from './subscriptions.ts';
+import { subscriptionsOf } from './subscriptions.ts';
 
 export class Background {
   readonly #parts: HostParts;
@@ -61,9 +61,7 @@ export class Background {
     for (let after: string | undefined; ; ) {
       const rows = await store.installations.list({ state: 'enabled', after, limit: 200 });
       for (const { id } of rows) {
-        const grant = await store.installations.findGrant(id);
-        const webhooks = await store.installations.findWebhooks(id);
-        const subscriptions = planSubscriptions(webhooks, grant?.scopes ?? [], platform);
+        const subscriptions = await subscriptionsOf(id, this.#parts);
         await store.installations.replaceSubscriptions(id, subscriptions, clock.now());
       }
       if (rows.length < 200) break;

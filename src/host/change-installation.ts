@@ -5,7 +5,7 @@ import type { CallKind, InstallationRow, LifecycleCall } from '../store/rows.ts'
 import { grantableScopes } from './granted.ts';
 import { installedDescriptor } from './lifecycle-call.ts';
 import type { HostParts } from './parts.ts';
-import { planSubscriptions } from './subscriptions.ts';
+import { subscriptionsOf } from './subscriptions.ts';
 import { installationNotFound } from './uninstall.ts';
 
 export interface InstallationChange {
@@ -29,27 +29,35 @@ export async function changeInstallation(
   const isGrantChange = change.scopes !== undefined || change.resources !== undefined;
   let installation = await getInstalled(id, parts);
   if (isGrantChange) {
-    installation = await withInstalled(id, parts, (row) => changeGrant(row, change, parts));
+    installation = await withInstalled(installation, parts, (row) =>
+      changeGrant(row, change, parts),
+    );
   }
   const { state } = change;
   // Whoever disables what another is just disabling is answered no earlier either: so it is done anew, if the change
   // above was none.
   const isDisabledAnew = state === 'disabled' && !isGrantChange;
   if (state !== undefined && (state !== installation.state || isDisabledAnew)) {
-    installation = await withInstalled(id, parts, (row) => changeState(row, state, parts));
+    installation = await withInstalled(installation, parts, (row) =>
+      changeState(row, state, parts),
+    );
   }
   parts.wake();
   return installation;
 }
 
-/** Makes the change from what stands now; if that has changed by the time of the commit, from what stands then. */
+/**
+ * Makes the change from what stands now; if that has changed by the time of the commit, from what stands then.
+ * @param row as getInstalled() has found it.
+ */
 export async function withInstalled<T>(
-  id: string,
+  row: InstallationRow,
   parts: HostParts,
   change: (row: InstallationRow) => Promise<T | undefined>,
 ): Promise<T> {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const changed = await change(await getInstalled(id, parts));
+  const { id } = row;
+  for (let tries = 0, now = row; tries < MOST_TRIES; tries++, now = await getInstalled(id, parts)) {
+    const changed = await change(now);
     if (changed) return changed;
   }
   throw new MortiseError({
@@ -60,7 +68,8 @@ export async function withInstalled<T>(
   });
 }
 
-async function getInstalled(id: string, parts: HostParts): Promise<InstallationRow> {
+/** @throws installation_not_found, installation_not_installed */
+export async function getInstalled(id: string, parts: HostParts): Promise<InstallationRow> {
   const installation = await parts.store.installations.find(id);
   if (!installation) throw installationNotFound(id);
   if (installation.state !== 'enabled' && installation.state !== 'disabled')
@@ -84,9 +93,8 @@ async function changeGrant(
       : grantableScopes(change.scopes, descriptor.scopes, settings.platform);
   const resources = change.resources === undefined ? grant.resources : change.resources;
   const at = settings.clock.now();
-  const webhooks = await store.installations.findWebhooks(id);
   const subscriptions =
-    installation.state === 'enabled' ? planSubscriptions(webhooks, scopes, settings.platform) : [];
+    installation.state === 'enabled' ? await subscriptionsOf(id, parts, scopes) : [];
   return store.installations.setGrant(
     id,
     { id: newId(), scopes, resources },
@@ -107,10 +115,7 @@ async function changeState(
   const { store, settings } = parts;
   const { id } = installation;
   const at = settings.clock.now();
-  const grant = await store.installations.findGrant(id);
-  const webhooks = await store.installations.findWebhooks(id);
-  const subscriptions =
-    state === 'enabled' ? planSubscriptions(webhooks, grant?.scopes ?? [], settings.platform) : [];
+  const subscriptions = state === 'enabled' ? await subscriptionsOf(id, parts) : [];
   return store.installations.setState(id, state, {
     at,
     expectedEpoch: installation.epoch,

@@ -1,11 +1,11 @@
 // Declares an add-on's endpoint well, in one call: breaker, silence and pause end, webhooks that a 410 switched off are
 // on again, and what did not arrive since a time is sent again.
 import type { ReplayAllowed, ReplayRow } from '../store/replay-rows.ts';
-import { noticeOwed, withInstalled } from './change-installation.ts';
+import { getInstalled, noticeOwed, withInstalled } from './change-installation.ts';
 import { type DeliveryReport, deliveryReport } from './delivery-health.ts';
 import type { HostParts } from './parts.ts';
 import { startReplay } from './replay.ts';
-import { planSubscriptions } from './subscriptions.ts';
+import { subscriptionsOf } from './subscriptions.ts';
 
 export interface Recovered {
   webhooksOn: string[];
@@ -23,13 +23,9 @@ export async function recover(
   parts: HostParts,
 ): Promise<Recovered> {
   const { store, settings } = parts;
-  const { webhooksOn } = await withInstalled(id, parts, async (installation) => {
-    const grant = await store.installations.findGrant(id);
-    const webhooks = await store.installations.findWebhooks(id);
-    const subscriptions =
-      installation.state === 'enabled'
-        ? planSubscriptions(webhooks, grant?.scopes ?? [], settings.platform)
-        : [];
+  const found = await getInstalled(id, parts);
+  const { webhooksOn } = await withInstalled(found, parts, async (installation) => {
+    const subscriptions = installation.state === 'enabled' ? await subscriptionsOf(id, parts) : [];
     return store.installations.recover(id, {
       at: settings.clock.now(),
       expectedEpoch: installation.epoch,

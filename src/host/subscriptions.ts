@@ -2,6 +2,7 @@
 // reach. Two webhooks with one address tell it once.
 import type { Platform } from '../platform/platform.ts';
 import type { Subscription, WebhookRow } from '../store/rows.ts';
+import type { HostParts } from './parts.ts';
 
 export function planSubscriptions(
   webhooks: Pick<WebhookRow, 'id' | 'event' | 'url'>[],
@@ -24,4 +25,15 @@ export function planSubscriptions(
     }
   }
   return subscriptions;
+}
+
+/** @param scopes Default: those granted now. */
+export async function subscriptionsOf(
+  installationId: string,
+  { store, settings }: HostParts,
+  scopes?: string[],
+): Promise<Subscription[]> {
+  const granted = scopes ?? (await store.installations.findGrant(installationId))?.scopes ?? [];
+  const webhooks = await store.installations.findWebhooks(installationId);
+  return planSubscriptions(webhooks, granted, settings.platform);
 }

@@ -41,6 +41,8 @@ export type Until = 'committed' | 'durable' | 'seen' | { seen: string };
 
 /** In a statement that is a transaction by itself: it is durable, whatever the database is set to otherwise. */
 export const DURABLE = raw(`set_config('synchronous_commit', 'on', true)`);
+/** Likewise: nothing is lost if it is not on the disk after a power loss. */
+export const RELAXED = raw(`set_config('synchronous_commit', 'off', true)`);
 
 export class Database implements Queries {
   readonly #url: string;

@@ -14,9 +14,9 @@ import { lifetimeOf } from './lifetime.ts';
 import type { Queries } from './queries.ts';
 
 /** How old what a gate has read may be when something is sent, milliseconds. */
-export const FRESH_MS = 250;
+export const FRESH_MS = 150;
 /** From then on every gate has seen a change, or is shut; with room for clocks that do not run alike. */
-const LONGEST_WAIT_MS = 300;
+const LONGEST_WAIT_MS = 200;
 const LONGEST_WAIT = raw(`interval '${LONGEST_WAIT_MS} milliseconds'`);
 const ASK_EVERY_MS = 10;
 

@@ -5,7 +5,7 @@ import sql from 'sql-template-tag';
 import type { MortiseError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { elapsed, NEVER, now } from './clocks.ts';
-import type { Database } from './database.ts';
+import { type Database, RELAXED } from './database.ts';
 import { FRESH_MS } from './gate-changes.ts';
 import { GateSweep } from './gate-sweep.ts';
 import { lifetimeOf } from './lifetime.ts';
@@ -132,15 +132,10 @@ export class GateSession {
     if (rows[0]!.installationId !== null) await this.#say();
   }
 
-  /** Only what is taken in is said to be seen, so not with the look that brought it. */
-  #say(): Promise<number> {
-    return this.#db.transaction(
-      (tx) =>
-        tx.run(
-          sql`UPDATE mortise.gates SET seen = ${this.#seen}::pg_snapshot WHERE id = ${this.#id}`,
-        ),
-      // If it is lost, others wait a little longer.
-      'committed',
+  /** Only what is taken in is said to be seen, so not with the look that brought it. If it is lost, others wait longer. */
+  #say(): Promise<unknown> {
+    return this.#db.alone(
+      sql`UPDATE mortise.gates SET seen = ${this.#seen}::pg_snapshot WHERE id = ${this.#id} RETURNING ${RELAXED}`,
     );
   }
 
