@@ -79,12 +79,12 @@ describe('a host killed with kill -9', function () {
     const { id } = await rig.publish();
     await until(async () => (await rig.counts('addon')).received === 1, 'the attempt');
     // Whoever holds the write lock keeps the host from recording what it is about to be told.
-    const unlock = rig.lock();
+    const unlock = await rig.lock();
     await rig.behave('addon', {});
     await until(async () => (await rig.counts('addon')).answered === 1, 'the answer');
     await sleep(100);
     await rig.kill();
-    unlock();
+    await unlock();
     await rig.start();
     await until(async () => (await rig.counts('addon')).answered === 2, 'the second time');
     await rig.untilSettled(5_000);

@@ -64,10 +64,10 @@ describe('a fault that lasts', function () {
 describe('a database that another writer holds for a moment', () => {
   it('only delays a publish', async () => {
     await withRig(async (rig) => {
-      const unlock = rig.lock();
+      const unlock = await rig.lock();
       const publishing = timedPublish(rig);
       await sleep(300);
-      unlock();
+      await unlock();
       const { status, ms } = await publishing;
       expect(status).to.equal(202);
       expect(ms).to.be.within(290, 3_000);
@@ -149,7 +149,7 @@ async function lockedDatabase(rig: Rig): Promise<Locked> {
   const isFannedOut = async () => (await rig.listed('state=pending')).length === ADDONS * EVENTS;
   await until(isFannedOut, 'the fan-out', 30_000);
 
-  const unlock = rig.lock();
+  const unlock = await rig.lock();
   const lockedAt = now();
   const isLocked = () => now() - lockedAt < LOCKED_MS;
   await rig.behave(names, {});
@@ -171,7 +171,7 @@ async function lockedDatabase(rig: Rig): Promise<Locked> {
   const cpuShare = ((cpuSeconds(rig.pid) - cpuBefore) * 1_000) / (now() - measuredSince);
   await rig.fence();
   const sent = await rig.total();
-  unlock();
+  await unlock();
   const published = await Promise.all(publishing);
   await rig.untilSettled(60_000);
   await rig.fence();
