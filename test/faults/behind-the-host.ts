@@ -49,3 +49,8 @@ export async function published(database: string): Promise<string> {
   );
   return `${row!.rows} rows, ${row!.bytes} bytes`;
 }
+
+/** No event is left of which it is to be found out whom it is for. */
+export async function isFannedOut(database: string): Promise<boolean> {
+  return (await rowsInside(database, 'SELECT 1 FROM outbox LIMIT 1')).length === 0;
+}

@@ -9,7 +9,7 @@ import { makeClockSettable, setDatabaseClock } from '../helpers/set-database-clo
 import { OPERATOR_TOKEN } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
-import { endLeases, holdWrites } from './behind-the-host.ts';
+import { endLeases, holdWrites, isFannedOut } from './behind-the-host.ts';
 import { type Child, startChild } from './child.ts';
 import {
   type Balance,
@@ -282,10 +282,13 @@ export class Rig {
     return json.items.length > 0;
   }
 
-  /** Until nothing is owed any more. */
+  /** Until nothing is owed any more, and nothing waits to be: on PostgreSQL while nobody has the right to send. */
   async untilSettled(timeoutMs: number): Promise<void> {
     await until(
-      async () => !(await this.isOwed('pending')) && !(await this.isOwed('retrying')),
+      async () =>
+        (await isFannedOut(this.database)) &&
+        !(await this.isOwed('pending')) &&
+        !(await this.isOwed('retrying')),
       'everything owed to be delivered',
       timeoutMs,
     );

@@ -124,7 +124,7 @@ describe('a backlog of a hundred thousand on one dead endpoint', function () {
   let clean: { publish: number[]; arrival: number[]; rss: number };
 
   before(async () => {
-    rig = await Rig.open();
+    rig = await Rig.open({ setsClock: true });
     await rig.start();
     await rig.behave('dead', { status: 503 });
     dead = await rig.install('dead', { context: 'big' });
@@ -179,12 +179,12 @@ describe('a backlog of a hundred thousand on one dead endpoint', function () {
     // Past every retry's wait, and every probe's.
     await rig.setClock(30 * 60_000);
     await rig.publish({ context: 'big' });
+    const hasDrained = (count: number) => async () =>
+      (await rig.counts('dead')).answered > before + count;
+    // On PostgreSQL its lease is over by then, and it takes another.
+    await until(hasDrained(0), 'the first of the backlog', 15_000);
     expectFlat(await measure(3_000), 'while it drains');
-    await until(
-      async () => (await rig.counts('dead')).answered > before + 2_000,
-      '2,000 of the backlog',
-      15_000,
-    );
+    await until(hasDrained(2_000), '2,000 of the backlog', 15_000);
     expect((await rig.counts('dead')).mostUnderWay).to.be.at.most(32);
   });
 
