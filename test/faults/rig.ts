@@ -133,11 +133,20 @@ export class Rig {
     this.#first.prepareNext();
   }
 
-  /** kill -9. Where it was the only one, the next goes on at once; of several, when its lease is over. */
-  async kill(replica = this.#first): Promise<Disturbance> {
+  /**
+   * kill -9
+   * @param endsLease the next goes on with its share at once. Default: where it was the only one.
+   */
+  async kill({
+    replica = this.#first,
+    endsLease = this.replicas.length === 1,
+  }: {
+    replica?: Replica;
+    endsLease?: boolean;
+  } = {}): Promise<Disturbance> {
     return this.disturb('kill', async () => {
       await replica.host.kill();
-      if (this.replicas.length === 1) await endLeases(this.database);
+      if (endsLease) await endLeases(this.database);
     });
   }
 
