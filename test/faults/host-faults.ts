@@ -1,4 +1,4 @@
-// What may befall one host on its file, for the soak.
+// What may befall one host on its database, for the soak.
 import { now, type Rig, sleep } from './rig.ts';
 import type { Fault } from './soak-fault.ts';
 
