@@ -109,7 +109,8 @@ describe('an event that thousands of installations are told', function () {
     console.log(
       `      publish ${alone.toFixed(1)} ms for one, ${ms.toFixed(1)} ms for ${COUNT}; during its fan-out ${p50.toFixed(1)} ms, at most ${slowest.toFixed(0)} ms; all told after ${((told().at(-1)!.at - told()[0]!.at) / 1_000).toFixed(1)} s`,
     );
-    expect(ms).to.be.below(1.2 * Math.max(...narrow) + 5);
+    // A fan-out within it would add a quarter of a second at least.
+    expect(ms).to.be.below(1.2 * Math.max(...narrow) + 30);
     // One chunk, and what a machine that does other work adds to any publish.
     expect(slowest).to.be.below(200 + 3 * Math.max(...narrow));
     expect(new Set(told().map(({ clientKey }) => clientKey)).size).to.equal(COUNT);
