@@ -1,5 +1,6 @@
 // Faults 1, 2 and 3: kill -9 under load, between the answer and the commit, and inside a wide fan-out. Seen red: with
-// deliveries ended when they are taken, with a fan-out that does not look at resources, without the look-up of a key.
+// deliveries ended when they are taken, with a fan-out that does not look at resources, without the look-up of a key; on
+// PostgreSQL with a take-over that does not read what its predecessor owed.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { ON_POSTGRES } from '../helpers/new-database.ts';

@@ -1,5 +1,5 @@
 // Faults 20 and 22: what is revoked between publish and socket, and secrets that change under load. Seen red: without
-// the gate's answer.
+// the gate's answer; on PostgreSQL with an answer that does not wait for gates.
 import { expect } from 'chai';
 import { until } from '../helpers/until.ts';
 import { Rig, sleep } from './rig.ts';
@@ -78,7 +78,8 @@ describe('a grant that ends while deliveries are on their way', function () {
       let dropped = 0;
       let neverOwed = 0;
       for (let round = 0; round < ROUNDS; round++) {
-        const since = Date.now();
+        // On a loaded machine the database's clock, as the host tells it, is milliseconds off.
+        const since = Date.now() - 1_000;
         const publishSome = () => rig.publishMany(EVENTS / BATCHES, { resource: 'acme/site' });
         const published: string[] = [];
         for (let i = 1; i < BATCHES; i++) published.push(...(await publishSome()));
@@ -94,7 +95,9 @@ describe('a grant that ends while deliveries are on their way', function () {
         await until(async () => (await stateOf('retrying')) === 0, 'nothing to be retried');
         await rig.fence();
         late += cameSince(answered).length;
-        const listed = await rig.listed(`installation=${id}&since=${since}`);
+        const listed = (await rig.listed(`installation=${id}&since=${since}`)).filter(
+          ({ eventId }) => published.includes(eventId),
+        );
         const owed = new Set(listed.map(({ eventId }) => eventId));
         expect(owed).to.have.length(listed.length);
         for (const event of published) {
