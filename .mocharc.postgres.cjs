@@ -20,7 +20,11 @@ module.exports = {
   ...base,
   require: [...base.require, 'test/helpers/on-postgres.ts'],
   // Mocha takes a comma, in braces too, for the end of a pattern.
-  spec: FOLDERS.map((folder) => `test/${folder}/**/*.test.ts`),
+  spec: [
+    ...FOLDERS.map((folder) => `test/${folder}/**/*.test.ts`),
+    // The others name their store themselves, or are in .mocharc.faults-postgres.cjs.
+    ...['clock', 'revoke', 'slow'].map((name) => `test/faults/${name}.test.ts`),
+  ],
   // Not there: test/store names its stores itself; test/code-host is about a product that keeps its own tables in
   // Mortise's file; architecture, addon, bench, core, descriptor, package, platform and torture are about no store.
   ignore: [

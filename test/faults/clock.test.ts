@@ -13,7 +13,7 @@ describe('a clock that jumps', function () {
   beforeEach(async () => {
     offset = 0;
     // Every first retry after some 5 s: long enough to see what does not come before.
-    rig = await Rig.open({ jitter: 0.45 });
+    rig = await Rig.open({ jitter: 0.45, setsClock: true });
     await rig.start();
     await rig.behave('addon', { status: 503, times: 1 });
     await rig.install('addon');

@@ -1,4 +1,4 @@
-// What may befall one host on its file, for the soak.
+// What may befall one host on its database, for the soak.
 import { now, type Rig, sleep } from './rig.ts';
 import type { Fault } from './soak-fault.ts';
 
@@ -49,10 +49,10 @@ export function hostFaults(rig: Rig, random: () => number): Fault[] {
       'database locked',
       2,
       async () => {
-        const unlock = rig.lock();
+        const unlock = await rig.lock();
         const at = now();
         await sleep(random() * 15_000);
-        unlock();
+        await unlock();
         // If it is killed next, before it has caught up, all of that is sent again.
         rig.disturbances.push({ what: 'locked', at, until: now() + 1_000 });
       },
@@ -61,12 +61,12 @@ export function hostFaults(rig: Rig, random: () => number): Fault[] {
       'database locked, killed, unlocked',
       1,
       async () => {
-        const unlock = rig.lock();
+        const unlock = await rig.lock();
         const lockedAt = now();
         await sleep(random() * 2_000);
         // What was answered since then could not be recorded.
         (await rig.kill()).at = lockedAt;
-        unlock();
+        await unlock();
         await rig.start();
       },
     ],

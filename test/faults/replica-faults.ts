@@ -19,7 +19,7 @@ export function replicaFaults(
       'kill -9 of all',
       1,
       async () => {
-        for (const replica of rig.replicas) await rig.kill(replica);
+        for (const replica of rig.replicas) await rig.kill({ replica });
         for (const replica of rig.replicas) await replica.start();
       },
     ],

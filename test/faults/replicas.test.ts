@@ -160,7 +160,7 @@ describe('three replicas on one PostgreSQL', function () {
       await wrong.setClock(offset);
       // It takes events in hand that it cannot send any more.
       await sleep(1_000);
-      const { until: at } = await rig.kill(wrong);
+      const { until: at } = await rig.kill({ replica: wrong });
       await rig.behave('pushes', {});
       await here.untilAllTaken();
       const taken = Math.round(now() - at);

@@ -108,7 +108,7 @@ export class Replicas {
   /** kill -9, and another process in its place. */
   async kill(replica: Replica): Promise<Disturbance> {
     replica.prepareNext();
-    const disturbance = await this.rig.kill(replica);
+    const disturbance = await this.rig.kill({ replica });
     await replica.start();
     return disturbance;
   }

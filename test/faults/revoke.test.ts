@@ -1,5 +1,5 @@
 // Faults 20 and 22: what is revoked between publish and socket, and secrets that change under load. Seen red: without
-// the gate's answer.
+// the gate's answer; on PostgreSQL with an answer that does not wait for gates.
 import { expect } from 'chai';
 import { until } from '../helpers/until.ts';
 import { Rig, sleep } from './rig.ts';
@@ -33,33 +33,78 @@ describe('a grant that ends while deliveries are on their way', function () {
   const cameSince = (seq: number) =>
     rig.received().filter((call) => call.addon === 'addon' && call.seq >= seq);
 
-  const ways: [string, Record<string, unknown>, Record<string, unknown>, string][] = [
-    ['its scope', { scopes: ['issue'] }, { scopes: ['repository', 'issue'] }, 'scope_not_granted'],
-    ['the resource', { resources: ['acme/other'] }, { resources: null }, 'resource_not_granted'],
-    ['everything: disabled', { state: 'disabled' }, { state: 'enabled' }, 'disabled'],
+  /** Of an event that it had come before the fan-out to: it is owed nothing, and whoever asks is told why. */
+  const whyNot = async (event: string) => {
+    const { json } = await rig.operator('GET', `/events/${event}/explanation?installation=${id}`);
+    return json.items[0];
+  };
+
+  const ways: {
+    title: string;
+    revoke: Record<string, unknown>;
+    restore: Record<string, unknown>;
+    reason: string;
+    explained: string;
+  }[] = [
+    {
+      title: 'its scope',
+      revoke: { scopes: ['issue'] },
+      restore: { scopes: ['repository', 'issue'] },
+      reason: 'scope_not_granted',
+      explained: 'scope_revoked',
+    },
+    {
+      title: 'the resource',
+      revoke: { resources: ['acme/other'] },
+      restore: { resources: null },
+      reason: 'resource_not_granted',
+      explained: 'resource_revoked',
+    },
+    {
+      title: 'everything: disabled',
+      revoke: { state: 'disabled' },
+      restore: { state: 'enabled' },
+      reason: 'disabled',
+      explained: 'disabled',
+    },
   ];
 
-  for (const [title, revoke, restore, reason] of ways) {
+  for (const { title, revoke, restore, reason, explained } of ways) {
     it(`no attempt starts after the answer that took away ${title}, ${ROUNDS} times; the reason is kept`, async () => {
       const seed = chosenSeed();
       const random = seededRandom(seed);
       await rig.behave('addon', { delayMs: [0, 15] });
       let late = 0;
       let dropped = 0;
+      let neverOwed = 0;
       for (let round = 0; round < ROUNDS; round++) {
-        const since = Date.now();
-        for (let i = 0; i < BATCHES; i++)
-          await rig.publishMany(EVENTS / BATCHES, { resource: 'acme/site' });
+        // On a loaded machine the database's clock, as the host tells it, is milliseconds off.
+        const since = Date.now() - 1_000;
+        const publishSome = () => rig.publishMany(EVENTS / BATCHES, { resource: 'acme/site' });
+        const published: string[] = [];
+        for (let i = 1; i < BATCHES; i++) published.push(...(await publishSome()));
+        await sleep(random() * 8);
+        // And some beside it, of which some are not fanned out yet.
+        const beside = publishSome();
         await sleep(random() * 8);
         await change(revoke);
+        published.push(...(await beside));
         await rig.fence();
         const answered = await rig.total();
         await until(async () => (await stateOf('pending')) === 0, 'nothing to be pending');
         await until(async () => (await stateOf('retrying')) === 0, 'nothing to be retried');
         await rig.fence();
         late += cameSince(answered).length;
-        const listed = await rig.listed(`installation=${id}&since=${since}`);
-        expect(listed).to.have.length(EVENTS);
+        const listed = (await rig.listed(`installation=${id}&since=${since}`)).filter(
+          ({ eventId }) => published.includes(eventId),
+        );
+        const owed = new Set(listed.map(({ eventId }) => eventId));
+        expect(owed).to.have.length(listed.length);
+        for (const event of published) {
+          if (owed.has(event)) continue;
+          expect(await whyNot(event)).to.include({ state: 'notSent', reason: explained });
+          neverOwed++;
+        }
         for (const delivery of listed) {
           if (delivery.state === 'delivered') continue;
           expect(delivery).to.include({ state: 'dropped', reason });
@@ -67,7 +112,9 @@ describe('a grant that ends while deliveries are on their way', function () {
         }
         await change(restore);
       }
-      console.log(`      seed ${seed}: ${dropped} of ${ROUNDS * EVENTS} were dropped`);
+      console.log(
+        `      seed ${seed}: ${dropped} of ${ROUNDS * EVENTS} were dropped, ${neverOwed} never owed`,
+      );
       expect(late, 'attempts that started after the answer').to.equal(0);
       expect(dropped, 'rounds in which there was something to stop').to.be.above(ROUNDS);
       expect((await rig.counts('other')).received).to.be.above(0);
@@ -110,13 +157,9 @@ describe('secrets that are rotated', function () {
   });
   after(() => rig.close());
 
-  it(`${ROTATIONS} times under load: every request verifies, with a secret that was good when it was sent`, async function () {
+  it(`${ROTATIONS} times under load: every request verifies, with a secret that was good when it was sent`, async () => {
     const id = await rig.install('addon');
     const rotate = () => rig.operator('POST', `/installations/${id}/rotate-secret`);
-    if ((await rotate()).status === 404) {
-      console.warn('      NOT TESTED: rotation under load. This host has no rotate-secret.');
-      this.skip();
-    }
     await rig.behave('addon', { delayMs: [0, 20] });
     const kinds = [{ type: 'repo:push', context: 'acme' }];
     await rig.startPublisher({ kinds, writers: 4, pauseMs: 5 });

@@ -1,12 +1,15 @@
 // What a fault test stands on: a receiver that never dies, hosts that may, a publisher between them, and the ledger.
 import { get } from 'node:http';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import type { Operator } from '../../examples/story/operator.ts';
+import { isPostgresUrl } from '../../src/store/open-store.ts';
+import { dropDatabase, newDatabase } from '../helpers/new-database.ts';
+import { makeClockSettable, setDatabaseClock } from '../helpers/set-database-clock.ts';
 import { OPERATOR_TOKEN } from '../helpers/start-host.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
+import { endLeases, holdWrites, isFannedOut } from './behind-the-host.ts';
 import { type Child, startChild } from './child.ts';
 import {
   type Balance,
@@ -28,8 +31,10 @@ export interface RigOptions {
   /** Default: a folder of its own. */
   folder?: string;
   jitter?: number;
-  /** Default: a file in the folder. */
+  /** Default: a new one of the run's store; a file is in the folder. */
   database?: string;
+  /** setClock() will be called: on PostgreSQL that slows every look at the time. */
+  setsClock?: boolean;
   /** Hosts on one database; only PostgreSQL bears more than one. */
   replicas?: number;
   leaseMs?: number;
@@ -58,6 +63,7 @@ export class Rig {
   readonly granted: Granted[] = [];
   readonly authorization = `Bearer ${OPERATOR_TOKEN}`;
   readonly #receiverPort: number;
+  #isItsOwn = false;
   #publisher: Child | undefined;
   #events = 0;
 
@@ -80,12 +86,14 @@ export class Rig {
     const receiver = await startChild('receiver', join(log, 'received.ndjson'));
     const at = await until(() => receiver.ask<number>({ ask: 'port' }), 'the receiver to listen');
     const { folder = log, jitter, leaseMs } = options;
-    const database = options.database ?? join(folder, 'mortise.db');
+    const database = options.database ?? (await newDatabase(folder));
+    if (options.setsClock && isPostgresUrl(database)) await makeClockSettable(database);
     const shared: ReplicaOptions = { database, jitter, leaseMs };
     const replicas: Replica[] = [];
     for (let i = 0; i < count; i++)
       replicas.push(await Replica.at({ ...shared, baseUrl: replicas[0]?.url }));
     const rig = new Rig(folder, database, replicas, receiver, at);
+    rig.#isItsOwn = options.database === undefined;
     rig.receivedFile = join(log, 'received.ndjson');
     rig.publishedFile = join(log, 'published.ndjson');
     return rig;
@@ -125,9 +133,21 @@ export class Rig {
     this.#first.prepareNext();
   }
 
-  /** kill -9 */
-  async kill(replica = this.#first): Promise<Disturbance> {
-    return this.disturb('kill', () => replica.host.kill());
+  /**
+   * kill -9
+   * @param endsLease the next goes on with its share at once. Default: where it was the only one.
+   */
+  async kill({
+    replica = this.#first,
+    endsLease = this.replicas.length === 1,
+  }: {
+    replica?: Replica;
+    endsLease?: boolean;
+  } = {}): Promise<Disturbance> {
+    return this.disturb('kill', async () => {
+      await replica.host.kill();
+      if (endsLease) await endLeases(this.database);
+    });
   }
 
   /** Of what is done, deliveries may come twice. */
@@ -146,9 +166,10 @@ export class Rig {
     return this.#first.stop();
   }
 
-  /** Sets the clock of the machine that this host, and those that follow it, run on. */
-  setClock(offsetMs: number): Promise<void> {
-    return this.#first.setClock(offsetMs);
+  /** Sets the clock of the machine that this host, those that follow it, and its PostgreSQL run on. */
+  async setClock(offsetMs: number): Promise<void> {
+    if (isPostgresUrl(this.database)) await setDatabaseClock(this.database, offsetMs);
+    await this.#first.setClock(offsetMs);
   }
 
   origin(host = 1): string {
@@ -270,10 +291,13 @@ export class Rig {
     return json.items.length > 0;
   }
 
-  /** Until nothing is owed any more. */
+  /** Until nothing is owed any more, and nothing waits to be: on PostgreSQL while nobody has the right to send. */
   async untilSettled(timeoutMs: number): Promise<void> {
     await until(
-      async () => !(await this.isOwed('pending')) && !(await this.isOwed('retrying')),
+      async () =>
+        (await isFannedOut(this.database)) &&
+        !(await this.isOwed('pending')) &&
+        !(await this.isOwed('retrying')),
       'everything owed to be delivered',
       timeoutMs,
     );
@@ -287,14 +311,9 @@ export class Rig {
     return readReceived(this.receivedFile);
   }
 
-  /** Holds another process's write lock. @returns lets go of it */
-  lock(): () => void {
-    const other = new Database(this.database, { timeout: 2_000 });
-    other.exec('BEGIN IMMEDIATE');
-    return () => {
-      other.exec('ROLLBACK');
-      other.close();
-    };
+  /** Another writer holds the database. @returns lets go of it */
+  lock(): Promise<() => Promise<void>> {
+    return holdWrites(this.database);
   }
 
   async balance(): Promise<Balance> {
@@ -312,6 +331,7 @@ export class Rig {
     await this.#publisher?.kill();
     for (const replica of this.replicas) await replica.close();
     await this.receiver.kill();
+    if (this.#isItsOwn) await dropDatabase(this.database);
   }
 }
 

@@ -1,7 +1,9 @@
 // Faults 23, 24, 21 and 25: payloads, audiences and backlogs that are too large.
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { ON_POSTGRES } from '../helpers/new-database.ts';
 import { until } from '../helpers/until.ts';
+import { published } from './behind-the-host.ts';
 import { now, percentile, Rig, sleep } from './rig.ts';
 
 const MIB = 1024 * 1024;
@@ -16,8 +18,7 @@ describe('a payload over 1 MiB', () => {
   });
   after(() => rig.close());
 
-  const written = () =>
-    ['', '-wal'].map((suffix) => statSync(rig.database + suffix).size).reduce((a, b) => a + b);
+  const written = () => published(rig.database);
   const event = (bytes: number) => ({
     type: 'repo:push',
     context: 'acme',
@@ -25,24 +26,24 @@ describe('a payload over 1 MiB', () => {
   });
 
   it('is refused with 413 before anything is written', async () => {
-    const before = written();
+    const before = await written();
     const { status, json } = await rig.operator('POST', '/events', event(MIB));
     expect([status, json.code]).to.deep.equal([413, 'payload_too_large']);
-    expect(written()).to.equal(before);
+    expect(await written()).to.equal(before);
   });
 
   it('ten times over is refused before it was read: who only writes may be cut off before the answer', async () => {
-    const before = written();
+    const before = await written();
     const refused = await rig.operator('POST', '/events', event(10 * MIB)).then(
       ({ status }) => status,
       ({ cause }: { cause: { code: string } }) => cause.code,
     );
     expect(refused).to.be.oneOf([413, 'EPIPE', 'ECONNRESET']);
-    expect(written()).to.equal(before);
+    expect(await written()).to.equal(before);
   });
 
   it('takes the whole batch with it', async () => {
-    const before = written();
+    const before = await written();
     const response = await fetch(`${rig.url}/operator/v1/events`, {
       method: 'POST',
       headers: {
@@ -52,7 +53,7 @@ describe('a payload over 1 MiB', () => {
       body: [10, MIB, 10].map((bytes) => JSON.stringify(event(bytes))).join('\n'),
     });
     expect(response.status).to.equal(413);
-    expect(written()).to.equal(before);
+    expect(await written()).to.equal(before);
     await rig.publish();
     await until(async () => (await rig.counts('addon')).received > 0, 'an event that fits');
     expect(rig.received()).to.have.length(1);
@@ -71,9 +72,10 @@ async function publishTimes(
   return times;
 }
 
-describe('an event that ten thousand installations are told', function () {
+describe('an event that thousands of installations are told', function () {
   this.timeout(120_000);
-  const COUNT = 10_000;
+  /** To seed them takes PostgreSQL six times as long. */
+  const COUNT = ON_POSTGRES ? 2_000 : 10_000;
   let rig: Rig;
 
   before(async () => {
@@ -107,7 +109,8 @@ describe('an event that ten thousand installations are told', function () {
     console.log(
       `      publish ${alone.toFixed(1)} ms for one, ${ms.toFixed(1)} ms for ${COUNT}; during its fan-out ${p50.toFixed(1)} ms, at most ${slowest.toFixed(0)} ms; all told after ${((told().at(-1)!.at - told()[0]!.at) / 1_000).toFixed(1)} s`,
     );
-    expect(ms).to.be.below(1.2 * Math.max(...narrow) + 5);
+    // A fan-out within it would add a quarter of a second at least.
+    expect(ms).to.be.below(1.2 * Math.max(...narrow) + 30);
     // One chunk, and what a machine that does other work adds to any publish.
     expect(slowest).to.be.below(200 + 3 * Math.max(...narrow));
     expect(new Set(told().map(({ clientKey }) => clientKey)).size).to.equal(COUNT);
@@ -118,6 +121,13 @@ describe('an event that ten thousand installations are told', function () {
 describe('a backlog of a hundred thousand on one dead endpoint', function () {
   this.timeout(120_000);
   const BACKLOG = 100_000;
+  /** Beside half as much again: what a machine that does other work adds; PostgreSQL does its own on the same one. */
+  const MOST_ADDED_MS = ON_POSTGRES ? 400 : 100;
+  /**
+   * However long the backlog is. On a file the page cache has filled, which holds 64 MB; on PostgreSQL rows that were read
+   * wait for the collector, which leaves as much of 400,000 as of 20,000.
+   */
+  const MOST_ADDED_MIB = ON_POSTGRES ? 260 : 190;
   let rig: Rig;
   let dead: string;
   /** Before there was a backlog. */
@@ -161,30 +171,28 @@ describe('a backlog of a hundred thousand on one dead endpoint', function () {
     console.log(
       `      ${what}: publish p99 ${of(measured.publish).toFixed(0)} ms (${of(clean.publish).toFixed(0)} without), arrival p99 ${of(measured.arrival).toFixed(0)} ms (${of(clean.arrival).toFixed(0)}), ${measured.rss} MiB (${clean.rss})`,
     );
-    // Half as much again, and what a machine that does other work adds.
-    expect(of(measured.arrival), 'arrival').to.be.below(1.5 * of(clean.arrival) + 100);
-    expect(of(measured.publish), 'publish').to.be.below(1.5 * of(clean.publish) + 100);
+    expect(of(measured.arrival), 'arrival').to.be.below(1.5 * of(clean.arrival) + MOST_ADDED_MS);
+    expect(of(measured.publish), 'publish').to.be.below(1.5 * of(clean.publish) + MOST_ADDED_MS);
   }
 
   it('is felt by nobody else', async () => {
     const beside = await measure(3_000);
     expectFlat(beside, 'with the backlog');
-    // The page cache has filled, which holds 64 MB however long the backlog is.
-    expect(beside.rss).to.be.below(clean.rss + 190);
+    expect(beside.rss).to.be.below(clean.rss + MOST_ADDED_MIB);
   });
 
   it('drains when the endpoint recovers, without a stampede, still felt by nobody', async () => {
     await rig.behave('dead', {});
     const before = (await rig.counts('dead')).answered;
-    // Past every retry's wait, and every probe's.
-    await rig.setClock(30 * 60_000);
+    // Past every retry's wait, and every probe's; the time of PostgreSQL is not the host's to set, but to declare it well
+    // has the same end.
+    if (ON_POSTGRES) await rig.operator('POST', `/installations/${dead}/recover`);
+    else await rig.setClock(30 * 60_000);
     await rig.publish({ context: 'big' });
+    const hasDrained = (count: number) => async () =>
+      (await rig.counts('dead')).answered > before + count;
     expectFlat(await measure(3_000), 'while it drains');
-    await until(
-      async () => (await rig.counts('dead')).answered > before + 2_000,
-      '2,000 of the backlog',
-      15_000,
-    );
+    await until(hasDrained(2_000), '2,000 of the backlog', 15_000);
     expect((await rig.counts('dead')).mostUnderWay).to.be.at.most(32);
   });
 

@@ -1,16 +1,17 @@
-// npm run soak: one host under load and every fault that one process can have, in turn, for as long as you like; or three
-// on one PostgreSQL, on machines whose clocks go wrong if you like, or beside a transaction that is held open for all the
-// time, without faults, and with a look at what the engine's statements take at the start and at the end. Ends with the ledger; 1 if it does not
-// balance.
+// npm run soak: one host under load, on a file or on PostgreSQL, and every fault that one process can have, in turn, for as
+// long as you like; or three on one PostgreSQL, on machines whose clocks go wrong if you like, or beside a transaction that
+// is held open for all the time, without faults, and with a look at what the engine's statements take at the start and at
+// the end. Ends with the ledger; 1 if it does not balance.
 //
-//   npm run soak -- --minutes 60 --seed 1 [--replicas [--clocks | --pinned]]
+//   npm run soak -- --minutes 60 --seed 1 [--postgres | --replicas [--clocks | --pinned]]
 import { parseArgs } from 'node:util';
+import { createDatabase } from '../helpers/postgres-databases.ts';
 import { startPostgres } from '../helpers/postgres-server.ts';
 import { hostFaults } from './host-faults.ts';
 import { isPgBouncerHere } from './pgbouncer.ts';
 import { compareTimes, MOST_TIMES, pin, statementTimes } from './pinned.ts';
 import { replicaFaults } from './replica-faults.ts';
-import { Replicas } from './replicas.ts';
+import { LEASE_MS, Replicas } from './replicas.ts';
 import { expectBalanced, now, Rig, sleep } from './rig.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { Fault } from './soak-fault.ts';
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     writers: { type: 'string', default: '4' },
+    postgres: { type: 'boolean', default: false },
     replicas: { type: 'boolean', default: false },
     clocks: { type: 'boolean', default: false },
     pinned: { type: 'boolean', default: false },
@@ -29,7 +31,7 @@ const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 if (!(minutes > 0) || !Number.isInteger(seed) || (values.pinned && !values.replicas)) {
   console.error(
-    'usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4] [--replicas [--clocks | --pinned]]',
+    'usage: npm run soak -- [--minutes 10] [--seed NUMBER] [--writers 4] [--postgres | --replicas [--clocks | --pinned]]',
   );
   process.exit(2);
 }
@@ -52,7 +54,8 @@ const ADDONS = [
 ] as const;
 
 async function oneHost(): Promise<Rig> {
-  const only = await Rig.open({ jitter: 0 });
+  const database = server && (await createDatabase(server.url, 'template0'));
+  const only = await Rig.open({ jitter: 0, leaseMs: LEASE_MS, database });
   await only.start();
   return only;
 }
@@ -62,8 +65,12 @@ function faultsOf(): Fault[] {
   return replicas ? replicaFaults(replicas, random, values.clocks) : hostFaults(rig, random);
 }
 
-const server = values.replicas ? await startPostgres({ isDurable: true }) : undefined;
-const replicas = server && (await Replicas.start(server, { isPooled: isPgBouncerHere }));
+const server =
+  values.replicas || values.postgres ? await startPostgres({ isDurable: true }) : undefined;
+const replicas =
+  server && values.replicas
+    ? await Replicas.start(server, { isPooled: isPgBouncerHere })
+    : undefined;
 const rig = replicas?.rig ?? (await oneHost());
 const faults = faultsOf();
 const drawn = faults.flatMap((fault) => Array.from({ length: fault[1] }, () => fault));
@@ -106,7 +113,9 @@ const books = await rig.balance();
 const deliveries = await rig.total();
 await (replicas ?? rig).close();
 await server?.stop();
-const how = process.argv.slice(2).filter((word) => /^--(replicas|clocks|pinned)$/.test(word));
+const how = process.argv
+  .slice(2)
+  .filter((word) => /^--(postgres|replicas|clocks|pinned)$/.test(word));
 const command = ['npm run soak', ...(how.length > 0 ? ['--', ...how] : [])].join(' ');
 const counts = [minutes, seed, published, deliveries, books.duplicates.length];
 const faultless = [books.lost.length + books.neverArrived.length, books.ungranted.length];

@@ -3,7 +3,8 @@
 // Seen red: a transaction for each; a statement without DURABLE; numbers in another order than that of the calls; no
 // probe, no look at which database it is; keys that stay after a conflict; fan-out that does not lock subscriptions, that
 // owes what it has not taken from the outbox, and that believes whoever runs it what time it is; a group
-// that waits for a key as long as one by itself.
+// that waits for a key as long as one by itself; a statement by itself, however long those before it have waited for the
+// table, and a group that is taken apart then.
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -33,6 +34,14 @@ describe('publishing on PostgreSQL', () => {
 
   const query = <T extends object>(sql: string, values: unknown[] = []) =>
     asOwner<T>(sql, values, url);
+  const codeOf = async (work: string[] | Promise<string[]>) => {
+    try {
+      await work;
+      return 'published';
+    } catch (error) {
+      return (error as { code?: string }).code;
+    }
+  };
   const keyed = (key: string, body: string) =>
     eventRow({ idempotency: { key, bodyHash: sha256(body), expiresAt: Date.now() + 3_600_000 } });
 
@@ -46,6 +55,33 @@ describe('publishing on PostgreSQL', () => {
     );
     expect(stored.map(({ id }) => id)).to.deep.equal(rows.map(({ id }) => id));
     expect(new Set(stored.map(({ xmin }) => xmin)).size).to.equal(1);
+  });
+
+  it('while somebody holds the table leaves one statement to wait for ever at most, and says to those after it that it is busy', async () => {
+    await store.events.publish([eventRow()]);
+    const waiting = () =>
+      query<{ pid: number }>(`SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+    const other = new pg.Client({ connectionString: url });
+    await other.connect();
+    await other.query('BEGIN; LOCK TABLE mortise.events IN SHARE MODE');
+    const first = codeOf(store.events.publish([eventRow()]));
+    const [held] = await until(async () => {
+      const found = await waiting();
+      return found.length > 0 && found;
+    }, 'the first to wait');
+    // Otherwise it would be given up after half a minute, and wait on.
+    await query(`SELECT pg_terminate_backend(${held!.pid})`);
+    expect(await first).to.equal('store_unreachable');
+    const row = eventRow();
+    const began = performance.now();
+    const next = [store.events.publish([eventRow()]), store.events.publish([row])];
+    expect(await Promise.all(next.map(codeOf))).to.deep.equal(['store_busy', 'store_busy']);
+    expect(performance.now() - began).to.be.within(9_000, 15_000);
+    expect(await waiting()).to.deep.equal([]);
+    await other.end();
+    await store.events.publish([row]);
+    expect(await replica.events.find(row.id)).to.include({ id: row.id });
   });
 
   it('keeps the order of calls from turn to turn, though nobody waits for the answers', async () => {
@@ -176,15 +212,6 @@ describe('publishing on PostgreSQL', () => {
       await client.connect();
     });
     afterEach(() => client.end());
-
-    const codeOf = async (work: string[] | Promise<string[]>) => {
-      try {
-        await work;
-        return 'published';
-      } catch (error) {
-        return (error as { code?: string }).code;
-      }
-    };
 
     it('is there with its record when that commits', async () => {
       const row = eventRow();

@@ -32,12 +32,30 @@ export function eventStore(
   observer: StoreObserver | undefined,
 ): EventStore {
   const timesOf = (events: EventRow[]) => events.map(({ createdAt }) => createdAt);
-  const withoutKeys = new GroupedPublishes(async (events, calls) => {
-    const rows = await days.writing(timesOf(events), () =>
-      db.durably<PublishedRow>(publishing(events, own.preferred, DURABLE), calls),
-    );
-    return rows.map(({ id }) => id);
-  }, GROUPS_WITHOUT_KEYS);
+  /**
+   * Somebody may hold the tables (an index is made, for example). A statement by itself cannot be told for how long to
+   * wait, and its connection is kept by the server when nobody listens any more: one such is enough.
+   */
+  let mayBeHeldUp = false;
+  const withoutKeys = new GroupedPublishes(
+    async (events, calls) => {
+      const statement = publishing(events, own.preferred, DURABLE);
+      const write = () =>
+        mayBeHeldUp
+          ? db.transaction((tx) => tx.all<PublishedRow>(statement), 'durable')
+          : db.durably<PublishedRow>(statement, calls);
+      try {
+        const rows = await days.writing(timesOf(events), write);
+        mayBeHeldUp = false;
+        return rows.map(({ id }) => id);
+      } catch (error) {
+        mayBeHeldUp = true;
+        throw error;
+      }
+    },
+    GROUPS_WITHOUT_KEYS,
+    false,
+  );
   const withKeys = new GroupedPublishes(
     (events, _calls, isPatient) =>
       days.writing(timesOf(events), () =>

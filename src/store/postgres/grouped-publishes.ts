@@ -21,14 +21,19 @@ type Write = (events: EventRow[], calls: number, isPatient: boolean) => Promise<
 export class GroupedPublishes {
   readonly #write: Write;
   readonly #mostUnderWay: number;
+  readonly #mayHoldKeys: boolean;
   #waiting: Call[] = [];
   #underWay = 0;
   #isScheduled = false;
 
-  /** @param write all or nothing of them; it returns their ids in their order. @param mostUnderWay groups at a time. */
-  constructor(write: Write, mostUnderWay: number) {
+  /**
+   * @param write all or nothing of them; it returns their ids in their order. @param mostUnderWay groups at a time.
+   * @param mayHoldKeys one may have to wait where others need not; otherwise all of a group do.
+   */
+  constructor(write: Write, mostUnderWay: number, mayHoldKeys = true) {
     this.#write = write;
     this.#mostUnderWay = mostUnderWay;
+    this.#mayHoldKeys = mayHoldKeys;
   }
 
   publish(events: EventRow[]): Promise<string[]> {
@@ -64,7 +69,10 @@ export class GroupedPublishes {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
-  async #publishGroup(calls: Call[], isPatient = calls.length === 1): Promise<void> {
+  async #publishGroup(
+    calls: Call[],
+    isPatient = calls.length === 1 || !this.#mayHoldKeys,
+  ): Promise<void> {
     const failed = await this.#try(calls, isPatient);
     if (!failed) return;
     const { error } = failed;
