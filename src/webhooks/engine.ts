@@ -2,8 +2,10 @@
 // to go on is in the store, so it may be killed anywhere.
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
+import type { OwedLane } from '../store/delivery-store.ts';
+import type { FoundWork, Sender, Share } from '../store/engine-store.ts';
 import type { AttemptRecord, EventRow, LaneState, OwedDelivery } from '../store/rows.ts';
-import type { FoundWork, OwedLane, Sender, Share, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { Answers, type Notice } from './answers.ts';
 import { AttemptBroken, type Attempts } from './attempts.ts';
 import { Bulkhead } from './bulkhead.ts';

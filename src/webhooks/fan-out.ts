@@ -1,7 +1,8 @@
 // Events become deliveries, pass by pass, as long as there are any.
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import type { Share, Store } from '../store/store.ts';
+import type { Share } from '../store/engine-store.ts';
+import type { Store } from '../store/store.ts';
 import type { Lanes } from './lanes.ts';
 import { type Loop, RETRY_MS } from './loop.ts';
 import type { Recorder } from './recorder.ts';

@@ -1,7 +1,8 @@
 // Which lanes there are, and how much all of them have in hand. A lane is in memory while it is owed something, or is
 // not well, and while its installation is of the share.
+import type { OwedLane } from '../store/delivery-store.ts';
+import type { Share } from '../store/engine-store.ts';
 import type { OwedDelivery } from '../store/rows.ts';
-import type { OwedLane, Share } from '../store/store.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { blockedUntil, isWell } from './health.ts';
 import { ALL_IN_HAND, Lane } from './lane.ts';

@@ -1,7 +1,7 @@
 // Whose turn it is: lanes in line by how they stand, those that wait for their time, and those whose origin is full.
 import type { Clock } from '../core/clock.ts';
+import type { OwedLane } from '../store/delivery-store.ts';
 import type { OwedDelivery } from '../store/rows.ts';
-import type { OwedLane } from '../store/store.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Lane } from './lane.ts';

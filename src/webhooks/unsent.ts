@@ -1,7 +1,8 @@
 // What would be refused one by one ends together, in chunks.
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import type { Store, Unsendable } from '../store/store.ts';
+import type { Unsendable } from '../store/delivery-store.ts';
+import type { Store } from '../store/store.ts';
 import { EXPIRED, type Refusal } from './attempt.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';

@@ -1,6 +1,6 @@
 // Word of what others made due. It is read beside what this process sends, and may be of before: each is sent once.
+import type { FoundWork } from '../store/engine-store.ts';
 import type { OwedDelivery } from '../store/rows.ts';
-import type { FoundWork } from '../store/store.ts';
 import type { Attempts } from './attempts.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
