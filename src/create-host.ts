@@ -8,9 +8,10 @@ import { changeInstallation, type InstallationChange } from './host/change-insta
 import { type GuardOptions, guard } from './host/guard.ts';
 import { type Installed, type InstallRequest, install } from './host/install.ts';
 import { Metrics } from './host/metrics.ts';
-import { type HostOptions, type HostSettings, readOptions } from './host/options.ts';
+import type { HostOptions } from './host/options.ts';
 import type { HostParts } from './host/parts.ts';
 import { type EventInput, publish, publishWithin } from './host/publish.ts';
+import { type HostSettings, readOptions } from './host/settings.ts';
 import { uninstall } from './host/uninstall.ts';
 import { createRoutes } from './http/app.ts';
 import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';

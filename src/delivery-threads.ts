@@ -1,7 +1,7 @@
 // Starts threads that make attempts.
 import type { Worker } from 'node:worker_threads';
 import { startThread } from './core/thread.ts';
-import type { HostSettings } from './host/options.ts';
+import type { HostSettings } from './host/settings.ts';
 
 export interface DeliveryThreadData
   extends Pick<HostSettings, 'database' | 'secretKey' | 'previousSecretKeys' | 'policy'> {

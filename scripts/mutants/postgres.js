@@ -217,8 +217,8 @@ const STARTS = [
   {
     name: 'lane: let go while a fan-out is under way',
     guards: 'nothing is sent twice without a fault',
-    file: 'src/webhooks/engine.ts',
-    find: 'if (this.#isFanningOut) this.#emptied.add(lane);',
+    file: 'src/webhooks/lanes.ts',
+    find: 'if (this.#isPassUnderWay) this.#emptied.add(lane);',
     replace: 'if (false) this.#emptied.add(lane);',
     test: 'test/flows/fan-out-unheard.test.ts',
   },

@@ -128,8 +128,8 @@ const HAND_OVER = [
   {
     name: 'engine: goes on with what it hands over',
     guards: 'nothing begins in a bucket that is to be handed over',
-    file: 'src/webhooks/engine.ts',
-    find: 'if (this.#parts.share.includes(lane.installationId)) return false;',
+    file: 'src/webhooks/lanes.ts',
+    find: 'if (this.#share.includes(lane.installationId)) return false;',
     replace: 'if (lane) return false;',
     test: HEAR,
     grep: 'lets go of what is to be handed over',
@@ -206,7 +206,7 @@ const ONCE = [
   {
     name: 'word: of what was recorded meanwhile',
     guards: 'what is in the table, and of which there is word, is sent once',
-    file: 'src/webhooks/engine.ts',
+    file: 'src/webhooks/word.ts',
     find: '.filter(({ id }) => !recorded.has(id))',
     replace: '',
     test: HEAR,
@@ -215,9 +215,9 @@ const ONCE = [
   {
     name: 'word: of what is under way',
     guards: 'what is in the table, and of which there is word, is sent once',
-    file: 'src/webhooks/engine.ts',
-    find: 'else if (!lane?.hasTaken(delivery.id)) this.#hand(delivery, performance.now());',
-    replace: 'else this.#hand(delivery);',
+    file: 'src/webhooks/word.ts',
+    find: 'else if (!lane?.hasTaken(delivery.id)) turns.hand(delivery, performance.now());',
+    replace: 'else turns.hand(delivery, performance.now());',
     test: HEAR,
     grep: 'sends once what is under way',
   },

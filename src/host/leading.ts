@@ -1,9 +1,9 @@
 // What one process does for all that share a database: lifecycle calls, security events, replays, and what has an end.
 import type { InTurn } from '../core/in-turn.ts';
 import { lifecycleSequence } from '../lifecycle/sequence.ts';
+import type { EngineLock } from '../store/engine-store.ts';
 import type { DueSecurityEvent } from '../store/oauth-rows.ts';
 import type { LifecycleCall } from '../store/rows.ts';
-import type { EngineLock } from '../store/store.ts';
 import { makeOwedCall } from './lifecycle-call.ts';
 import type { HostParts } from './parts.ts';
 import { ReplayRunner } from './replay-runner.ts';

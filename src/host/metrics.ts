@@ -1,8 +1,8 @@
 // What an operator watches, as Prometheus takes it: counted in memory as it happens, a registry for each host. Labels
 // have few values, and none of them is an id. A scrape reads no table.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { StoreObserver } from '../store/observer.ts';
 import type { AttemptRecord } from '../store/rows.ts';
-import type { StoreObserver } from '../store/store.ts';
 import type { EngineObserver } from '../webhooks/observer.ts';
 
 /** How lanes stand at the moment of a scrape: in memory, those of installations that are owed something. */

@@ -7,7 +7,7 @@ import type { EventRow, LaneState } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
 import type { Attempts } from '../webhooks/attempts.ts';
 import type { Metrics } from './metrics.ts';
-import type { HostSettings } from './options.ts';
+import type { HostSettings } from './settings.ts';
 
 /** An event as it is stored, and who may see all of it. */
 export interface Published {

@@ -4,8 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { ReplayRow } from '../store/replay-rows.ts';
-import type { ReplayStore } from '../store/store.ts';
-import { DELIVERY_LIFETIME_MS } from '../webhooks/engine.ts';
+import type { ReplayStore } from '../store/replay-store.ts';
+import { DELIVERY_LIFETIME_MS } from '../webhooks/fan-out.ts';
 
 export interface RunnerParts {
   store: ReplayStore;

@@ -1,6 +1,6 @@
 // The engine of this process, on its share of all that is to be sent: as much as is fair among those that share it.
+import type { Share } from '../store/engine-store.ts';
 import type { LaneState } from '../store/rows.ts';
-import type { Share } from '../store/store.ts';
 import type { Attempts } from '../webhooks/attempts.ts';
 import { Engine } from '../webhooks/engine.ts';
 import { wellLane } from '../webhooks/health.ts';

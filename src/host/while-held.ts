@@ -1,6 +1,6 @@
 // What goes on in a process while it holds a right: begun when it gets it, ended when it loses it, and begun again.
 import type { Logger } from '../core/log.ts';
-import type { EngineLock } from '../store/store.ts';
+import type { EngineLock } from '../store/engine-store.ts';
 
 const RETRY_MS = 500;
 

@@ -8,8 +8,8 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { InstallKeyStore } from '../store/lifecycle-store.ts';
 import type { InstallKeyRow } from '../store/rows.ts';
-import type { InstallKeyStore } from '../store/store.ts';
 
 export interface InstallKey {
   kid: string;

@@ -5,8 +5,8 @@ import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
 import { InTurn, SOON_MS } from '../core/in-turn.ts';
 import type { Logger } from '../core/log.ts';
+import type { LifecycleStore } from '../store/lifecycle-store.ts';
 import type { LifecycleCall } from '../store/rows.ts';
-import type { LifecycleStore } from '../store/store.ts';
 import type { LifecycleResult } from './call.ts';
 
 /** Longer than a call may take, so that a hold outlives it only when its process has died. */

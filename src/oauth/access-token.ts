@@ -2,8 +2,8 @@
 // now, so that revocation needs no invalidation.
 import { randomSecret, sha256 } from '../core/secrets.ts';
 import type { Scopes } from '../platform/scopes.ts';
+import type { TokenStore } from '../store/oauth-store.ts';
 import type { CallingInstallation, GrantRow, TokenCheck } from '../store/rows.ts';
-import type { TokenStore } from '../store/store.ts';
 
 export const ACCESS_TOKEN_PREFIX = 'mta_';
 

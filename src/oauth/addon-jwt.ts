@@ -5,8 +5,8 @@ import { acceptedHashes, peekClaims, verifyHs256 } from '../core/connect-jwt.ts'
 import type { SecretBox } from '../core/secret-box.ts';
 import { hmacKey } from '../core/secrets.ts';
 import { openSecrets } from '../store/installation-secrets.ts';
+import type { InstallationStore } from '../store/installation-store.ts';
 import type { InstallationRow } from '../store/rows.ts';
-import type { InstallationStore } from '../store/store.ts';
 
 export type VerifiedAddon =
   | {

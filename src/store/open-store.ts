@@ -1,12 +1,14 @@
 // Which store a database address means; nothing else asks.
 import type { CopySource, CopyTarget } from './copied-tables.ts';
+import type { AttemptStore } from './delivery-store.ts';
+import type { StoreObserver } from './observer.ts';
 import { openPostgresCopyTarget } from './postgres/copy-target.ts';
 import { openPostgres, type PostgresOptions } from './postgres/open.ts';
 import { openPostgresForAttempts } from './postgres/open-for-attempts.ts';
 import { openSqliteCopySource } from './sqlite/copy-source.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { openSqliteForAttempts } from './sqlite/open-for-attempts.ts';
-import type { AttemptStore, Store, StoreObserver } from './store.ts';
+import type { Store } from './store.ts';
 
 export interface StoreOptions extends PostgresOptions {
   /**

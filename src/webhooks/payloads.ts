@@ -3,8 +3,8 @@
 import { traceOf } from '../core/trace.ts';
 import type { Platform } from '../platform/platform.ts';
 import { redact, scopesToSeeAll } from '../platform/redact.ts';
+import type { OwedEventStore } from '../store/event-store.ts';
 import type { EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
-import type { OwedEventStore } from '../store/store.ts';
 import { envelope } from './envelope.ts';
 import type { KnownRecipient } from './recipients.ts';
 

@@ -2,6 +2,7 @@
 // has its socket, and never for a refusal: that is looked at again.
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Platform } from '../platform/platform.ts';
+import type { GateStore } from '../store/delivery-store.ts';
 import {
   acknowledgedSecrets,
   type InstallationSecrets,
@@ -9,7 +10,6 @@ import {
   previousSecrets,
 } from '../store/installation-secrets.ts';
 import type { Recipient } from '../store/rows.ts';
-import type { GateStore } from '../store/store.ts';
 
 export interface KnownRecipient extends Recipient {
   secrets: InstallationSecrets | undefined;

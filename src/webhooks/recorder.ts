@@ -1,8 +1,8 @@
 // Group commit of what came of attempts. While the log cannot be written, nothing more is sent: an attempt
 // nobody remembers would be made again.
 import type { Logger } from '../core/log.ts';
+import type { DeliveryStore } from '../store/delivery-store.ts';
 import type { AttemptRecord, LaneState, LifecycleCall } from '../store/rows.ts';
-import type { DeliveryStore } from '../store/store.ts';
 
 const MOST_PER_COMMIT = 256;
 /** So many are written at once; fewer wait for others. */

@@ -1,6 +1,6 @@
 // What can be done to the question, between it and the answer, and between the answer and its use.
 import { expect } from 'chai';
-import type { AuthorizationStore } from '../../src/store/store.ts';
+import type { AuthorizationStore } from '../../src/store/oauth-store.ts';
 import { Browser } from '../helpers/browser.ts';
 import {
   authorizePath,

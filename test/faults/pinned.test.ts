@@ -5,8 +5,9 @@
 // Seen red: an outbox that begins at 0, for fan-out and for the look whether there is something in it, and a lane that
 // does.
 import { expect } from 'chai';
+import type { Share } from '../../src/store/engine-store.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
-import type { Share, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { createDatabase } from '../helpers/postgres-databases.ts';

@@ -9,6 +9,7 @@
 import { expect } from 'chai';
 import { newId, timeOf } from '../../src/core/ids.ts';
 import { sha256 } from '../../src/core/secrets.ts';
+import type { OwedLane } from '../../src/store/delivery-store.ts';
 import type { NewReplay, ReplayCount, ReplayRow } from '../../src/store/replay-rows.ts';
 import { replayedId } from '../../src/store/replayed-id.ts';
 import type {
@@ -25,7 +26,7 @@ import type {
   OwedDelivery,
   WebhookRow,
 } from '../../src/store/rows.ts';
-import type { OwedLane, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 
 export interface OpenedStore {

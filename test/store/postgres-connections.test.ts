@@ -1,7 +1,7 @@
 // Connections that break at the worst moment.
 //
 // Seen red: the first without the listener of new connections (open-pool.ts), the second without the look at what is owed
-// after a fan-out that failed (webhooks/engine.ts).
+// after a fan-out that failed (webhooks/fan-out.ts).
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import sql from 'sql-template-tag';

@@ -5,8 +5,9 @@
 // not look at the lifetime.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { EngineLock } from '../../src/store/engine-store.ts';
 import { openPostgres } from '../../src/store/postgres/open.ts';
-import type { EngineLock, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { type RunningProcess, startScript } from '../helpers/process.ts';
 

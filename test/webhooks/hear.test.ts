@@ -4,8 +4,8 @@
 // Seen red: word of what was recorded while it was read, of what is under way, and of what was read from the table.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { FoundWork } from '../../src/store/engine-store.ts';
 import type { OwedDelivery } from '../../src/store/rows.ts';
-import type { FoundWork } from '../../src/store/store.ts';
 import { Engine } from '../../src/webhooks/engine.ts';
 import { type InstalledAddon, installAddon, PUSH } from '../helpers/installed-addon.ts';
 import { type RunningHost, startHost } from '../helpers/start-host.ts';

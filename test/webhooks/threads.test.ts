@@ -110,7 +110,7 @@ describe('a thread that makes attempts', () => {
       import { createHost } from './src/create-host.ts';
       import { AttemptThreads } from './src/webhooks/attempt-threads.ts';
       import { openDeliveryThread } from './src/delivery-threads.ts';
-      import { readOptions } from './src/host/options.ts';
+      import { readOptions } from './src/host/settings.ts';
       const options = { platform: 'platforms/bitbucket.json', database: process.argv[1], baseUrl: 'http://host.example',
         dev: true, secretKey: Buffer.alloc(32, 7).toString('base64'), log: 'silent' };
       const host = createHost(options);

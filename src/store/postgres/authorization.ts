@@ -9,7 +9,7 @@ import {
   type StoredRefreshToken,
 } from '../authorization-rules.ts';
 import type { NewTokens, Redeemed, Rotated } from '../oauth-rows.ts';
-import type { AuthorizationStore } from '../store.ts';
+import type { AuthorizationStore } from '../oauth-store.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
 import { endGrant, findGrant, grantByUser } from './grants.ts';

@@ -1,8 +1,8 @@
 // OAuth 2 clients.
 import sql from 'sql-template-tag';
 import { readList } from '../lists.ts';
+import type { ClientStore } from '../oauth-store.ts';
 import type { ClientRow } from '../rows.ts';
-import type { ClientStore } from '../store.ts';
 import type { Database } from './database.ts';
 
 interface RawClient {

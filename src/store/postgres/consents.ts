@@ -1,7 +1,7 @@
 // Requests to authorize, and sessions of Mortise's own pages.
 import sql, { raw } from 'sql-template-tag';
 import type { ConsentRow, SessionRow, SignInRow } from '../oauth-rows.ts';
-import type { ConsentStore, SessionStore } from '../store.ts';
+import type { ConsentStore, SessionStore } from '../oauth-store.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
 

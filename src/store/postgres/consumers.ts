@@ -2,7 +2,7 @@
 import sql, { raw } from 'sql-template-tag';
 import { readList, writeList } from '../lists.ts';
 import type { Consumer } from '../oauth-rows.ts';
-import type { ConsumerStore } from '../store.ts';
+import type { ConsumerStore } from '../oauth-store.ts';
 import type { Database } from './database.ts';
 import { findOwnGrant, insertGrant, succeedGrant } from './grants.ts';
 import type { Queries } from './queries.ts';

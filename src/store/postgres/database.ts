@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryResult } from 'pg';
 import { raw, type Sql } from 'sql-template-tag';
 import { MortiseError } from '../../core/errors.ts';
-import type { StoreObserver } from '../store.ts';
+import type { StoreObserver } from '../observer.ts';
 import { FIND_GATE_CHANGE, untilGatesHaveSeen } from './gate-changes.ts';
 import { openPool, type PoolOptions } from './open-pool.ts';
 import { type Queries, queriesOn } from './queries.ts';

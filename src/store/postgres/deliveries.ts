@@ -1,8 +1,9 @@
 // What is owed to whom, and what came of every attempt.
 import sql, { empty, raw } from 'sql-template-tag';
 import { BUCKETS, bucketOf } from '../../core/ids.ts';
+import type { DeliveryStore, GateStore, OwedLane } from '../delivery-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
-import type { DeliveryStore, GateStore, OwedLane, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import type { Days } from './days.ts';
 import { endUnsent } from './end-unsent.ts';

@@ -3,6 +3,7 @@
 import sql, { empty, raw } from 'sql-template-tag';
 import { bucketOf, derivedIdsAt, timeOf } from '../../core/ids.ts';
 import { traceOf } from '../../core/trace.ts';
+import type { DeliveryStore } from '../delivery-store.ts';
 import type {
   AttemptRecord,
   Delivery,
@@ -12,7 +13,6 @@ import type {
   LoggedAttempt,
   Page,
 } from '../rows.ts';
-import type { DeliveryStore } from '../store.ts';
 import { readWithheld } from '../withheld.ts';
 import type { Database } from './database.ts';
 import { type EndsBetween, endsNewestFirst, whereEndsStop } from './ended-deliveries.ts';

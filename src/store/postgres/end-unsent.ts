@@ -1,7 +1,7 @@
 // Deliveries that are ended together without being sent.
 import sql, { empty } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
-import type { Unsendable } from '../store.ts';
+import type { Unsendable } from '../delivery-store.ts';
 import { withoutNul } from './free-text.ts';
 import type { Queries } from './queries.ts';
 

@@ -1,7 +1,7 @@
 // Which process does for all what one does alone: a row that runs out unless it is renewed.
 import sql from 'sql-template-tag';
 import { newId } from '../../core/ids.ts';
-import type { EngineLock } from '../store.ts';
+import type { EngineLock } from '../engine-store.ts';
 import { now } from './clocks.ts';
 import type { Database } from './database.ts';
 import { lifetimeOf } from './lifetime.ts';

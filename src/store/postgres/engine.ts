@@ -1,6 +1,7 @@
 // What whoever leads does on the database, and how a process comes to send.
 import sql, { raw } from 'sql-template-tag';
-import type { DroppedDay, EngineStore, StoreObserver } from '../store.ts';
+import type { DroppedDay, EngineStore } from '../engine-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { Database } from './database.ts';
 import { type Days, type DayTable, endOf } from './days.ts';
 import { tryLease } from './engine-lease.ts';

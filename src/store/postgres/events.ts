@@ -1,7 +1,8 @@
 // Published events, and the outbox beside them: in Mortise's own transaction, or in the product's.
 import sql, { raw } from 'sql-template-tag';
+import type { EventStore } from '../event-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { EventRow } from '../rows.ts';
-import type { EventStore, StoreObserver } from '../store.ts';
 import { type Database, DURABLE } from './database.ts';
 import type { Days } from './days.ts';
 import { fanOut } from './fan-out.ts';

@@ -3,8 +3,8 @@
 import sql, { raw } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
 import type { ExplainedEvent, StatePeriod, ToldFacts, ToldOf } from '../explanation-rows.ts';
+import type { ExplanationStore } from '../explanation-store.ts';
 import type { InstallationRow, LaneState, WebhookRow } from '../rows.ts';
-import type { ExplanationStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { SUBSCRIBED_THEN } from './fan-out.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';

@@ -1,8 +1,8 @@
 // What the gate asks: whom a delivery is for, and whether that has changed since. While something is sent a session is
 // open, which hears of every change within FRESH_MS, or knows that it does not.
 import sql from 'sql-template-tag';
+import type { GateStore } from '../delivery-store.ts';
 import type { InstallationRow, Recipient, WebhookRow } from '../rows.ts';
-import type { GateStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { GateSession } from './gate-session.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';

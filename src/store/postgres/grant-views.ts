@@ -1,9 +1,9 @@
 // Grants as their givers and operators see them, and ending them.
 import sql, { raw, type Sql } from 'sql-template-tag';
+import type { GrantStore } from '../grant-store.ts';
 import { readList } from '../lists.ts';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
 import type { GrantView } from '../oauth-rows.ts';
-import type { GrantStore } from '../store.ts';
 import type { Database } from './database.ts';
 import {
   endGrant,

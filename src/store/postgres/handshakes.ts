@@ -1,8 +1,8 @@
 // The install handshake's three transactions. The HTTP call stands between them, never inside one.
 import sql from 'sql-template-tag';
 import { handshakeOver, otherOriginOf, rotationOver } from '../handshake-rules.ts';
+import type { InstallationStore } from '../installation-store.ts';
 import type { HandshakeProposal, InstallationRow } from '../rows.ts';
-import type { InstallationStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { lockFanOut } from './fan-out-lock.ts';
 import { withoutNul } from './free-text.ts';

@@ -1,7 +1,7 @@
 // The key pairs that sign install calls.
 import sql from 'sql-template-tag';
+import type { InstallKeyStore } from '../lifecycle-store.ts';
 import type { InstallKeyRow } from '../rows.ts';
-import type { InstallKeyStore } from '../store.ts';
 import type { Database } from './database.ts';
 
 const LIST = sql`SELECT kid, public_pem AS "publicPem", private_sealed AS "privateSealed", created_at AS "createdAt"

@@ -2,8 +2,8 @@
 // on its row that says what must be true of it, so that changes come one after the other.
 import sql, { type Sql } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
+import type { InstallationStore } from '../installation-store.ts';
 import type { InstallationRow } from '../rows.ts';
-import type { InstallationStore } from '../store.ts';
 import { isOwned } from './buckets.ts';
 import type { Database } from './database.ts';
 import { lockFanOut } from './fan-out-lock.ts';

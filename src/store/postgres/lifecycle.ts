@@ -1,7 +1,7 @@
 // Calls owed to add-ons about themselves, in order per installation, and every exchange that was made.
 import sql, { raw } from 'sql-template-tag';
+import type { LifecycleStore } from '../lifecycle-store.ts';
 import type { ExchangeRecord, LifecycleCall } from '../rows.ts';
-import type { LifecycleStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { withoutNul } from './free-text.ts';
 import type { Queries } from './queries.ts';

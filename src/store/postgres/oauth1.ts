@@ -2,7 +2,7 @@
 import sql from 'sql-template-tag';
 import { type ConsumerRow, readConsumer } from '../oauth1-consumer.ts';
 import type { Exchanged, FoundRequestToken, Oauth1Token } from '../oauth1-rows.ts';
-import type { Oauth1Store } from '../store.ts';
+import type { Oauth1Store } from '../oauth1-store.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';
 import {

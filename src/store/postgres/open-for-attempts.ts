@@ -1,5 +1,5 @@
 // What a thread that makes attempts reads: the database that the host has open, over a few connections of its own.
-import type { AttemptStore } from '../store.ts';
+import type { AttemptStore } from '../delivery-store.ts';
 import { Database } from './database.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { Gate } from './gate.ts';

@@ -1,5 +1,6 @@
 // One PostgreSQL database as a Store: the parts. Nothing is connected to before the first call.
-import type { Store, StoreObserver } from '../store.ts';
+import type { StoreObserver } from '../observer.ts';
+import type { Store } from '../store.ts';
 import { authorizationStore } from './authorization.ts';
 import { clientStore } from './clients.ts';
 import { consentStore, sessionStore } from './consents.ts';

@@ -1,7 +1,7 @@
 // Events of deliveries that are about to be sent.
 import sql, { raw } from 'sql-template-tag';
+import type { OwedEventStore } from '../event-store.ts';
 import type { EventRow } from '../rows.ts';
-import type { OwedEventStore } from '../store.ts';
 import type { Database } from './database.ts';
 
 export const EVENT_COLUMNS =

@@ -1,6 +1,6 @@
 // What rotations have replaced: deleted when it is good no more.
 import sql from 'sql-template-tag';
-import type { InstallationStore } from '../store.ts';
+import type { InstallationStore } from '../installation-store.ts';
 import type { Database } from './database.ts';
 
 export function previousSecretOperations(

@@ -2,10 +2,11 @@
 // between, it goes on where it stopped, and nothing is owed twice.
 import sql, { raw } from 'sql-template-tag';
 import { bucketOf } from '../../core/ids.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { Candidate } from '../replay-candidates.ts';
 import type { ReplayRow } from '../replay-rows.ts';
+import type { ReplayStore } from '../replay-store.ts';
 import { replayedId } from '../replayed-id.ts';
-import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { Database } from './database.ts';
 import { tellOwners } from './handed.ts';
 import { lockReplays } from './locks.ts';

@@ -1,7 +1,7 @@
 // What clients are owed word of: grants that were taken back or narrowed.
 import sql, { raw } from 'sql-template-tag';
+import type { SecurityEventStore } from '../grant-store.ts';
 import type { DueSecurityEvent, SecurityEvent, SecurityEventAttempt } from '../oauth-rows.ts';
-import type { SecurityEventStore } from '../store.ts';
 import type { Database } from './database.ts';
 import { withoutNul } from './free-text.ts';
 import type { Queries } from './queries.ts';

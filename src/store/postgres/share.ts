@@ -4,7 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'sql-template-tag';
 import { bucketOf, newId } from '../../core/ids.ts';
-import type { FoundWork, Sender, Share, StoreObserver } from '../store.ts';
+import type { FoundWork, Sender, Share } from '../engine-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import { type Bucket, freeBuckets, look, takeBuckets } from './buckets.ts';
 import { now } from './clocks.ts';
 import { type Database, DURABLE } from './database.ts';

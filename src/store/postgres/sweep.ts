@@ -2,7 +2,7 @@
 // somebody else is at is left to them. What is swept where it is written (codes, consents, sessions, nonces, assertions)
 // is not swept here.
 import sql, { raw, type Sql } from 'sql-template-tag';
-import type { Swept } from '../store.ts';
+import type { Swept } from '../engine-store.ts';
 import { KEEP_ENDED_REPLAY_MS, KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Database } from './database.ts';
 import type { Queries } from './queries.ts';

@@ -2,8 +2,8 @@
 // replica has ended it, and without anything being remembered here.
 import sql from 'sql-template-tag';
 import { readList, writeList } from '../lists.ts';
+import type { TokenStore } from '../oauth-store.ts';
 import type { AccessTokenRow, CallingInstallation, TokenCheck } from '../rows.ts';
-import type { TokenStore } from '../store.ts';
 import { KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Database } from './database.ts';
 import { deleteExpired } from './expired.ts';

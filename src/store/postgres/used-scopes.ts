@@ -1,8 +1,8 @@
 // Which scopes consumers really use, and when last.
 import sql from 'sql-template-tag';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
+import type { UsedScopeStore } from '../oauth-store.ts';
 import type { UsedScope } from '../oauth1-rows.ts';
-import type { UsedScopeStore } from '../store.ts';
 import type { Database } from './database.ts';
 
 export function usedScopeStore(db: Database): UsedScopeStore {

@@ -10,7 +10,7 @@ import {
 } from '../authorization-rules.ts';
 import { writeList } from '../lists.ts';
 import type { NewTokens, Redeemed, Rotated } from '../oauth-rows.ts';
-import type { AuthorizationStore } from '../store.ts';
+import type { AuthorizationStore } from '../oauth-store.ts';
 import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
 

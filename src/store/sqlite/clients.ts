@@ -1,8 +1,8 @@
 // OAuth 2 clients.
 import type { Database } from 'better-sqlite3';
 import { readList } from '../lists.ts';
+import type { ClientStore } from '../oauth-store.ts';
 import type { ClientRow } from '../rows.ts';
-import type { ClientStore } from '../store.ts';
 
 interface RawClient {
   id: string;

@@ -1,7 +1,7 @@
 // Requests to authorize, and sessions of Mortise's own pages.
 import type { Database } from 'better-sqlite3';
 import type { ConsentRow, SessionRow, SignInRow } from '../oauth-rows.ts';
-import type { ConsentStore, SessionStore } from '../store.ts';
+import type { ConsentStore, SessionStore } from '../oauth-store.ts';
 import type { Writer } from './writer.ts';
 
 const COLUMNS = `id_hash AS idHash, client_id AS clientId, user_id AS userId, session_hash AS sessionHash, request,

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { readList, writeList } from '../lists.ts';
 import type { Consumer } from '../oauth-rows.ts';
-import type { ConsumerStore } from '../store.ts';
+import type { ConsumerStore } from '../oauth-store.ts';
 import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
 

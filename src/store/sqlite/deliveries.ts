@@ -1,7 +1,8 @@
 // What is owed to whom, and what came of every attempt.
 import type { Database } from 'better-sqlite3';
+import type { DeliveryStore, GateStore, Unsendable } from '../delivery-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
-import type { DeliveryStore, GateStore, StoreObserver, Unsendable } from '../store.ts';
 import { type AttemptTables, insertAttempt, insertUnsent } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
 import type { EventTables } from './event-tables.ts';

@@ -3,8 +3,8 @@
 import type { Database } from 'better-sqlite3';
 import { derivedIdsAt, timeOf } from '../../core/ids.ts';
 import { traceOf } from '../../core/trace.ts';
+import type { DeliveryStore } from '../delivery-store.ts';
 import type { Delivery, DeliveryFilter, DeliveryView, Page } from '../rows.ts';
-import type { DeliveryStore } from '../store.ts';
 import {
   type AttemptTables,
   type EndedFilter,

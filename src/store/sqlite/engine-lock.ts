@@ -2,14 +2,9 @@
 // system lets go of it in the moment the process ends, however it ends.
 import Database from 'better-sqlite3';
 import { BUCKETS } from '../../core/ids.ts';
-import type {
-  DeliveryStore,
-  DroppedDay,
-  EngineLock,
-  EngineStore,
-  Share,
-  StoreObserver,
-} from '../store.ts';
+import type { DeliveryStore } from '../delivery-store.ts';
+import type { DroppedDay, EngineLock, EngineStore, Share } from '../engine-store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';

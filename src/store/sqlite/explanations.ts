@@ -9,8 +9,8 @@ import type {
   ToldFacts,
   ToldOf,
 } from '../explanation-rows.ts';
+import type { ExplanationStore } from '../explanation-store.ts';
 import type { InstallationRow, LaneState, WebhookRow } from '../rows.ts';
-import type { ExplanationStore } from '../store.ts';
 import { type LoggedRow, type OwedRow, toldDelivery } from '../told-delivery.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';

@@ -1,7 +1,7 @@
 // What the gate asks: whom a delivery is for, and whether that has changed since.
 import type { Database } from 'better-sqlite3';
+import type { GateStore } from '../delivery-store.ts';
 import type { InstallationRow, Recipient, WebhookRow } from '../rows.ts';
-import type { GateStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { MOMENT_MS } from './moment.ts';

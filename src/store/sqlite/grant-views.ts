@@ -1,9 +1,9 @@
 // Grants as their givers and operators see them, and ending them.
 import type { Database } from 'better-sqlite3';
+import type { GrantStore } from '../grant-store.ts';
 import { readList } from '../lists.ts';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
 import type { GrantView } from '../oauth-rows.ts';
-import type { GrantStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { oweSecurityEvents } from './security-events.ts';
 import type { Writer } from './writer.ts';

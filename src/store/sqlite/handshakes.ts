@@ -1,8 +1,8 @@
 // The install handshake's three transactions. The HTTP call stands between them, never inside one.
 import type { Database } from 'better-sqlite3';
 import { handshakeOver, otherOriginOf, rotationOver } from '../handshake-rules.ts';
+import type { InstallationStore } from '../installation-store.ts';
 import type { HandshakeProposal, InstallationRow } from '../rows.ts';
-import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { installationStateStatements } from './installation-states.ts';

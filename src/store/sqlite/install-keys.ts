@@ -1,7 +1,7 @@
 // The key pairs that sign install calls.
 import type { Database } from 'better-sqlite3';
+import type { InstallKeyStore } from '../lifecycle-store.ts';
 import type { InstallKeyRow } from '../rows.ts';
-import type { InstallKeyStore } from '../store.ts';
 import type { Writer } from './writer.ts';
 
 export function installKeyStore(db: Database, writer: Writer): InstallKeyStore {

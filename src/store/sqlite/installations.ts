@@ -1,7 +1,7 @@
 // Installations: one add-on in one context, from the first handshake to the goodbye.
 import type { Database } from 'better-sqlite3';
+import type { InstallationStore } from '../installation-store.ts';
 import type { InstallationRow, LifecycleCall, WebhookRow } from '../rows.ts';
-import type { InstallationStore } from '../store.ts';
 import { grantStatements } from './grants.ts';
 import { handshakeOperations } from './handshakes.ts';
 import { installationColumns } from './installation-row.ts';

@@ -1,7 +1,7 @@
 // Calls owed to add-ons about themselves, in order per installation, and every exchange that was made.
 import type { Database, Statement } from 'better-sqlite3';
+import type { LifecycleStore } from '../lifecycle-store.ts';
 import type { ExchangeRecord, LifecycleCall } from '../rows.ts';
-import type { LifecycleStore } from '../store.ts';
 import type { Writer } from './writer.ts';
 
 const CALL_COLUMNS = `c.id, c.installation_id AS installationId, c.kind, c.attempts, c.due_at AS dueAt,

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { type ConsumerRow, readConsumer } from '../oauth1-consumer.ts';
 import type { Exchanged, NonceUse, Oauth1Token, RequestTokenRow } from '../oauth1-rows.ts';
-import type { Oauth1Store } from '../store.ts';
+import type { Oauth1Store } from '../oauth1-store.ts';
 import { grantStatements } from './grants.ts';
 import type { Writer } from './writer.ts';
 

@@ -1,7 +1,7 @@
 // What a thread that makes attempts reads: the file that the host has open, over connections that cannot write.
 import Database from 'better-sqlite3';
 import { systemClock } from '../../core/clock.ts';
-import type { AttemptStore, GateStore } from '../store.ts';
+import type { AttemptStore, GateStore } from '../delivery-store.ts';
 import { eventTables } from './event-tables.ts';
 import { gateStore } from './gate.ts';
 import { owedEventStore } from './owed-events.ts';

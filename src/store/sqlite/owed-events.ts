@@ -1,7 +1,7 @@
 // Events of deliveries that are about to be sent.
 import type { Database } from 'better-sqlite3';
+import type { OwedEventStore } from '../event-store.ts';
 import type { OwedDelivery } from '../rows.ts';
-import type { OwedEventStore } from '../store.ts';
 import type { EventTables } from './event-tables.ts';
 
 export function owedEventStore(db: Database, tables: EventTables): OwedEventStore {

@@ -1,6 +1,6 @@
 // What rotations have replaced: deleted when it is good no more.
 import type { Database } from 'better-sqlite3';
-import type { InstallationStore } from '../store.ts';
+import type { InstallationStore } from '../installation-store.ts';
 import type { Writer } from './writer.ts';
 
 export function previousSecretOperations(

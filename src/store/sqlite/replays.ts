@@ -2,10 +2,11 @@
 // between, it goes on where it stopped, and nothing is owed twice.
 import type { Database } from 'better-sqlite3';
 import { bucketOf } from '../../core/ids.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { Candidate } from '../replay-candidates.ts';
 import type { NewReplay, ReplayRow } from '../replay-rows.ts';
+import type { ReplayStore } from '../replay-store.ts';
 import { replayedId } from '../replayed-id.ts';
-import type { ReplayStore, StoreObserver } from '../store.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
 import { replayScan } from './replay-scan.ts';

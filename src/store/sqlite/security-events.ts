@@ -1,7 +1,7 @@
 // What clients are owed word of: grants that were taken back or narrowed.
 import type { Database } from 'better-sqlite3';
+import type { SecurityEventStore } from '../grant-store.ts';
 import type { DueSecurityEvent, SecurityEvent, SecurityEventAttempt } from '../oauth-rows.ts';
-import type { SecurityEventStore } from '../store.ts';
 import type { Writer } from './writer.ts';
 
 type Raw<T extends SecurityEvent> = Omit<T, 'scopes'> & { scopes: string };

@@ -1,7 +1,7 @@
 // Rows that nothing can ask for any more, in chunks: each is one short transaction, and others write in between.
 // What is swept where it is written (codes, consents, sessions, nonces, assertions) is not swept here.
 import type { Database } from 'better-sqlite3';
-import type { EngineStore, Swept } from '../store.ts';
+import type { EngineStore, Swept } from '../engine-store.ts';
 import { KEEP_ENDED_REPLAY_MS, KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Writer } from './writer.ts';
 

@@ -1,8 +1,8 @@
 // Access tokens: hashes only. A check is one join over the grant, so that ending a grant ends its tokens.
 import type { Database } from 'better-sqlite3';
 import { readList, writeList } from '../lists.ts';
+import type { TokenStore } from '../oauth-store.ts';
 import type { InstallationState, TokenCheck } from '../rows.ts';
-import type { TokenStore } from '../store.ts';
 import { KEEP_EXPIRED_MS } from '../sweep-rules.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';

@@ -1,8 +1,8 @@
 // Which scopes consumers really use, and when last.
 import type { Database } from 'better-sqlite3';
 import { NOTED_EVERY_MS, Noted } from '../noted.ts';
+import type { UsedScopeStore } from '../oauth-store.ts';
 import type { UsedScope } from '../oauth1-rows.ts';
-import type { UsedScopeStore } from '../store.ts';
 import type { Writer } from './writer.ts';
 
 export function usedScopeStore(db: Database, writer: Writer): UsedScopeStore {

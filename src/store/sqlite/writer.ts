@@ -6,7 +6,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
-import type { StoreObserver } from '../store.ts';
+import type { StoreObserver } from '../observer.ts';
 import type { Disk } from './disk.ts';
 import { MOMENT_MS } from './moment.ts';
 import { asStoreError, notSynced } from './store-errors.ts';

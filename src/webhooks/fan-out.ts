@@ -1,0 +1,92 @@
+// Events become deliveries, pass by pass, as long as there are any.
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import type { Share } from '../store/engine-store.ts';
+import type { Store } from '../store/store.ts';
+import type { Lanes } from './lanes.ts';
+import { type Loop, RETRY_MS } from './loop.ts';
+import type { Recorder } from './recorder.ts';
+import type { Turns } from './turns.ts';
+
+const EVENTS_PER_PASS = 256;
+/** How long a delivery is owed. */
+export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
+
+export interface FanOutParts {
+  store: Pick<Store, 'events' | 'deliveries'>;
+  share: Pick<Share, 'isHeld'>;
+  clock: Clock;
+  log: Logger;
+  loop: Loop;
+  lanes: Lanes;
+  turns: Turns;
+  recorder: Recorder;
+}
+
+export class FanOut {
+  readonly #parts: FanOutParts;
+  #mayHaveEvents = true;
+  /** In the store is more, perhaps, than the lanes have heard of. */
+  #mayOweMore = false;
+  #isUnderWay = false;
+
+  constructor(parts: FanOutParts) {
+    this.#parts = parts;
+  }
+
+  /** Events may have been published. */
+  wake(): void {
+    this.#mayHaveEvents = true;
+    this.goOn();
+  }
+
+  /** Word of something owed was lost on the way: it is looked for before the next pass. */
+  mayOweMore(): void {
+    this.#mayOweMore = true;
+    this.wake();
+  }
+
+  /** If there may be events, and what kept it from them is gone. */
+  goOn(): void {
+    if (!this.#isUnderWay && this.#mayBegin()) void this.#run();
+  }
+
+  /** One pass at a time. Passes share the commits of whatever else is written meanwhile. */
+  async #run(): Promise<void> {
+    const { store, clock, log, loop, lanes, turns } = this.#parts;
+    this.#isUnderWay = true;
+    loop.begin();
+    try {
+      while (this.#mayBegin()) {
+        lanes.beginPass();
+        if (this.#mayOweMore) {
+          this.#mayOweMore = false;
+          turns.taken(await store.deliveries.lanes());
+        }
+        this.#mayHaveEvents = false;
+        const now = clock.now();
+        const began = performance.now();
+        const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
+        if (pass.events > 0) this.#mayHaveEvents = true;
+        for (const delivery of pass.owed) turns.hand(delivery, began);
+        lanes.endPass();
+        loop.goRound();
+      }
+    } catch (error) {
+      log.error({ err: error }, 'events could not be fanned out; trying again');
+      this.#mayHaveEvents = true;
+      // It may be committed, and only the answer be lost.
+      this.#mayOweMore = true;
+      loop.wakeAt(clock.now() + RETRY_MS);
+    } finally {
+      this.#isUnderWay = false;
+      lanes.endPass();
+      loop.end();
+    }
+  }
+
+  #mayBegin(): boolean {
+    const { loop, share, recorder } = this.#parts;
+    return loop.isOpen && share.isHeld() && !recorder.isFailing && this.#mayHaveEvents;
+  }
+}
