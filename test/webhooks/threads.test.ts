@@ -217,7 +217,9 @@ describe('an attempt that kills its thread', () => {
     parentPort.on('message', (asked) => {
       if (asked === 'close') return parentPort.close();
       if (asked === 'settle') return parentPort.postMessage({ kind: 'settled' });
-      for (const [, , , id] of asked.attempts) if (id === 'bad') throw new Error('killed');
+      // Later, so that it was heard to be ready before.
+      const isBad = asked.attempts.some(([, , , id]) => id === 'bad');
+      if (isBad) return setTimeout(() => { throw new Error('killed'); }, 50);
       parentPort.postMessage({ kind: 'made', results: asked.attempts.map(([ticket]) => [ticket, 7]) });
     });`;
   const delivery = (id: string) =>
