@@ -58,11 +58,15 @@ async function onPostgres<Answer>(
   url: string,
   work: (client: pg.Client) => Promise<Answer>,
 ): Promise<Answer> {
-  const client = new pg.Client({ connectionString: url, options: '-c search_path=mortise' });
+  const client = new pg.Client({ connectionString: url });
   client.setTypeParser(pg.types.builtins.INT8, Number);
   await client.connect();
   try {
-    return await work(client);
+    // Nothing is left behind in the session: a pooler may stand in between.
+    await client.query('BEGIN; SET LOCAL search_path = mortise');
+    const answer = await work(client);
+    await client.query('COMMIT');
+    return answer;
   } finally {
     await client.end();
   }
