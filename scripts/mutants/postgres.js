@@ -253,4 +253,16 @@ const PINNED = [
   },
 ];
 
-export const POSTGRES = [...TIME, ...RECORDS, ...GATES, ...STARTS, ...PINNED];
+const PUBLISHES = [
+  {
+    name: 'held tables: each publish waits for ever',
+    guards: 'one connection at most is left behind while a table is held',
+    file: 'src/store/postgres/events.ts',
+    find: 'mayBeHeldUp = true;',
+    replace: '',
+    test: 'test/store/postgres-publish.test.ts',
+    grep: 'while somebody holds the table',
+  },
+];
+
+export const POSTGRES = [...TIME, ...RECORDS, ...GATES, ...STARTS, ...PINNED, ...PUBLISHES];
