@@ -43,6 +43,8 @@ export function compareTimes(samples: Times[]): { lines: string[]; isFlat: boole
     const of = (some: Times[]) => some.flatMap((times) => times.get(kind)!);
     const [first, last] = [of(warm.slice(0, quarter)), of(warm.slice(-quarter))];
     const fewest = Math.min(first.length, last.length);
+    // What is not measured is not known to be flat.
+    if (fewest === 0) isFlat = false;
     const figures = [0.5, 0.99].map((share) => {
       const [before, after] = [percentile(first, share), percentile(last, share)];
       const isTelling = fewest * (1 - share) >= 1;

@@ -5,9 +5,9 @@ export type StatementKind = 'window' | 'fan-out' | 'record' | 'look';
 
 const KINDS: [StatementKind, RegExp][] = [
   ['window', /FROM mortise\.deliveries d\s+WHERE [^;]*ORDER BY d\.due_at, d\.event_seq LIMIT/],
-  ['fan-out', /FROM \(SELECT \* FROM mortise\.outbox/],
+  ['fan-out', /SELECT \* FROM mortise\.outbox\s+WHERE/],
   ['record', /^WITH made AS/],
-  ['look', /^SELECT 1\s+WHERE \(SELECT seq FROM mortise\.outbox/],
+  ['look', /AS "hasWork"/],
 ];
 
 let taken: [StatementKind, number][] = [];
