@@ -843,8 +843,9 @@ const DELIVERIES = [
     name: 'redaction: nothing but lists',
     guards: 'what is said of an object holds for a list in its place',
     file: 'src/platform/redact.ts',
-    find: 'kept = visitElements(list, isOpen ? node : NOTHING_NAMED);',
-    replace: 'kept = list;',
+    find: 'const kept = isEmptied ? [] : visitElements(list, nodeOfElements(node));',
+    replace:
+      'const kept = isEmptied ? [] : node.items ? visitElements(list, node.items.node) : list;',
     test: REPORTED,
     grep: 'by way of a list where an object is expected',
   },

@@ -56,11 +56,17 @@ export async function withInstalled<T>(
   change: (row: InstallationRow) => Promise<T | undefined>,
 ): Promise<T> {
   const { id } = row;
-  for (let tries = 0, now = row; tries < MOST_TRIES; tries++, now = await getInstalled(id, parts)) {
-    const changed = await change(now);
+  let current = row;
+  for (let tries = 1; ; tries++) {
+    const changed = await change(current);
     if (changed) return changed;
+    if (tries === MOST_TRIES) throw keepsChanging(id);
+    current = await getInstalled(id, parts);
   }
-  throw new MortiseError({
+}
+
+function keepsChanging(id: string): MortiseError {
+  return new MortiseError({
     code: 'installation_changing',
     status: 409,
     message: `The installation "${id}" kept being changed by others; this change was not made.`,

@@ -32,15 +32,9 @@ export function redact(payload: unknown, root: FieldNode, scopes: ReadonlySet<st
 
   function visitList(list: unknown[], node: FieldNode): unknown[] {
     if (list.length === 0) return list;
-    const { items, isOpen } = node;
     path.push('*');
-    let kept: unknown[];
-    if (items) {
-      kept = isWithheld(items.scopes) ? [] : visitElements(list, items.node);
-    } else {
-      // What is said of an object holds for the objects of a list in its place, where the schema lets one stand there.
-      kept = visitElements(list, isOpen ? node : NOTHING_NAMED);
-    }
+    const isEmptied = node.items && isWithheld(node.items.scopes);
+    const kept = isEmptied ? [] : visitElements(list, nodeOfElements(node));
     path.pop();
     return kept;
   }
@@ -113,9 +107,8 @@ export function scopesToSeeAll(payload: unknown, root: FieldNode): string[] | un
 function isDeclared(value: unknown, node: FieldNode, needed: string[]): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) {
-    const { items, isOpen } = node;
-    if (items && value.length > 0) addTo(needed, items.scopes);
-    const inner = items ? items.node : isOpen ? node : NOTHING_NAMED;
+    if (node.items && value.length > 0) addTo(needed, node.items.scopes);
+    const inner = nodeOfElements(node);
     for (const element of value) if (!isDeclared(element, inner, needed)) return false;
     return true;
   }
@@ -133,6 +126,12 @@ function isDeclared(value: unknown, node: FieldNode, needed: string[]): boolean 
 
 function addTo(needed: string[], scopes: string[]): void {
   for (const scope of scopes) if (!needed.includes(scope)) needed.push(scope);
+}
+
+/** What is said of an object holds for the objects of a list in its place, where the schema lets one stand there. */
+function nodeOfElements(node: FieldNode): FieldNode {
+  if (node.items) return node.items.node;
+  return node.isOpen ? node : NOTHING_NAMED;
 }
 
 const NOTHING_NAMED: FieldNode = { isOpen: false, properties: new Map(), items: undefined };

@@ -23,7 +23,7 @@ export interface Attempts {
   make(delivery: OwedDelivery, isProbe: boolean, random: number): Promise<Attempted>;
   /** What will be sent soon, read together. */
   prefetch(deliveries: OwedDelivery[]): Promise<void>;
-  /** Just published: it need not be read again. @param scopesToSeeAll of its payload; undefined if nobody sees all. */
+  /** Being published: it need not be read again. @param scopesToSeeAll of its payload; undefined if nobody sees all. */
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void;
   /** Resolves when no attempt rests any more on what its gate saw before the call. */
   settle(): Promise<void>;

@@ -1,4 +1,4 @@
-// Events that were just published, until the threads that send them have them: bounded in bytes, since what is not here
+// Events that are being published, until the threads that send them have them: bounded in bytes, since what is not here
 // is read from the store.
 import type { EventRow } from '../store/rows.ts';
 

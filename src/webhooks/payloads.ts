@@ -47,7 +47,7 @@ export class Payloads {
     this.#onUndeclared = parts.onUndeclared;
   }
 
-  /** Just published: it need not be read and parsed again. @param scopes to see all of it; undefined if nobody does. */
+  /** Being published: it need not be read and parsed again. @param scopes to see all of it; undefined if nobody does. */
   remember(event: EventRow, scopes: string[] | undefined): void {
     if (event.payload.length > MOST_BYTES / 16) return;
     if (this.#kept.has(event.id)) return;

@@ -1,5 +1,6 @@
-// The slots of the bulkhead: attempts under way at once, and who may have how many of them. Lanes that fail or are slow share a
-// quarter; with those that have not answered yet they share a half; the rest is always there for lanes that are well.
+// The slots of the bulkhead: attempts under way at once, and who may have how many of them. Lanes that fail or are slow
+// share a quarter; with those that have not answered yet they share a half; the rest is always there for lanes that are
+// well.
 
 export type Standing = 'well' | 'untried' | 'troubled';
 

@@ -189,10 +189,9 @@ describe('a backlog of a hundred thousand on one dead endpoint', function () {
     if (ON_POSTGRES) await rig.operator('POST', `/installations/${dead}/recover`);
     else await rig.setClock(30 * 60_000);
     await rig.publish({ context: 'big' });
-    const hasDrained = (count: number) => async () =>
-      (await rig.counts('dead')).answered > before + count;
+    const hasDrained = async () => (await rig.counts('dead')).answered > before + 2_000;
     expectFlat(await measure(3_000), 'while it drains');
-    await until(hasDrained(2_000), '2,000 of the backlog', 15_000);
+    await until(hasDrained, '2,000 of the backlog', 15_000);
     expect((await rig.counts('dead')).mostUnderWay).to.be.at.most(32);
   });
 
