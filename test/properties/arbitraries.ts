@@ -230,7 +230,12 @@ class SchemaDrawing {
       case 'lists':
         return { type: 'array', items: below('strings') };
       case 'any':
-        return draw.pick([() => ({}), () => ({ 'x-open': true }), () => this.#object(0)])();
+        return draw.pick<() => Schema>([
+          () => ({}),
+          () => ({ 'x-open': true }),
+          () => this.#object(0),
+          () => ({ ...this.#object(0), 'x-open': true }),
+        ])();
     }
   }
 
@@ -287,6 +292,7 @@ export function drawPayload(draw: Draw, definition: Definition, schema: Schema):
           () => draw.number(),
           () => object(facets, depth),
           () => [junk(depth + 1), draw.marker()],
+          () => [object(facets, depth + 1), [object(facets, depth + 1)]],
         ])();
     }
   }

@@ -57,7 +57,7 @@ describe('a redacted payload', () => {
         expect(JSON.stringify(event.payload)).to.equal(before);
       }),
       // The limit is for shrinking, should it come to that.
-      { numRuns: 400, interruptAfterTimeLimit: 20_000 },
+      { numRuns: 400, interruptAfterTimeLimit: 20_000, includeErrorInReport: true },
     );
   });
 
@@ -120,7 +120,7 @@ describe('what installations receive', () => {
         expect(faults, report(faults, scenario)).to.deep.equal([]);
       }),
       // Whole hosts are slow to shrink; the seed repeats the run.
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 40, endOnFailure: true, includeErrorInReport: true },
     );
   });
 

@@ -66,6 +66,8 @@ export function whyHidden(
     const isOpen = facets.some((facet) => facet['x-open'] === true);
     const next = typeof step === 'number' ? itemsOf(facets) : propertyOf(facets, step);
     if (next.length === 0) {
+      // What an open object names, it names for the objects of a list that stands in its place.
+      if (isOpen && typeof step === 'number') continue;
       if (isOpen) return undefined;
       if (typeof step === 'string') return 'the schema does not name it';
       // An element nobody describes is part of the list that was named; a field inside it is not named.
