@@ -14,8 +14,9 @@ import { GUARDS } from './guards.js';
 import { faultsOf, filesOf, mutated } from './mutant.js';
 import { POSTGRES } from './postgres.js';
 import { REPLICAS } from './replicas.js';
+import { HANDED_OUT } from './unwritten.js';
 
-const MUTANTS = [...CLIENTS, ...GUARDS, ...POSTGRES, ...REPLICAS];
+const MUTANTS = [...CLIENTS, ...GUARDS, ...POSTGRES, ...REPLICAS, ...HANDED_OUT];
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AT_ONCE = 2;
 /** Of one run. A mutant that hangs is noticed too. */

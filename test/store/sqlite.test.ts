@@ -5,22 +5,40 @@ import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
-import { storeConformance } from './conformance.ts';
+import { type OpenedStore, storeConformance } from './conformance.ts';
 
-storeConformance('the SQLite store', async () => {
+storeConformance('the SQLite store', () => onFile(openSqlite));
+
+// What it has handed out has no row, and nobody may tell.
+storeConformance('a SQLite store that sends', () =>
+  onFile(async (file) => {
+    const store = openSqlite(file);
+    const share = (await store.engine.tryShare())!;
+    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
+    return {
+      ...store,
+      async close() {
+        await share.release();
+        await store.close();
+      },
+    };
+  }),
+);
+
+async function onFile(open: (file: string) => Store | Promise<Store>): Promise<OpenedStore> {
   const file = join(temporaryFolder(), 'mortise.db');
-  let store = openSqlite(file);
+  let store = await open(file);
   return {
     get store() {
       return store;
     },
     async reopen() {
       await store.close();
-      store = openSqlite(file);
+      store = await open(file);
     },
     close: () => store.close(),
   };
-});
+}
 
 describe('a SQLite file', () => {
   let folder: string;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
+import { derivedIdsAt } from '../../core/ids.ts';
 import {
   type Cell,
   type Chunk,
@@ -19,7 +20,7 @@ const BYTES_PER_CHUNK = 4 * 1024 * 1024;
 
 /**
  * @param path of the file
- * @throws source_missing, source_in_use, source_unreadable, source_older, database_newer
+ * @throws source_missing, source_in_use, source_unsettled, source_unreadable, source_older, database_newer
  */
 export function openSqliteCopySource(path: string): CopySource {
   if (!existsSync(path)) throw missing(path);
@@ -31,6 +32,7 @@ export function openSqliteCopySource(path: string): CopySource {
     checkVersion(db, path);
     lock = tryEngineLock(file);
     if (!lock) throw inUse(path);
+    if (isUnsettled(db)) throw unsettled(path);
     return copySource(db, lock);
   } catch (error) {
     db?.close();
@@ -47,18 +49,13 @@ function copySource(db: Database.Database, lock: { release(): void }): CopySourc
   const lastEventNumber =
     db.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'outbox'`).pluck().get() ??
     0;
-  const days = db
-    .prepare<[string], string>(
-      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ? ORDER BY name`,
-    )
-    .pluck();
   const columnsOf = (table: string) =>
     db.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(table);
 
   function parts(): Part[] {
     return COPIED_TABLES.flatMap((table): Part[] =>
       table.day
-        ? days.all(`${table.name}_[0-9]*`).map((name) => ({ name, table }))
+        ? dayTables(db, table.name).map((name) => ({ name, table }))
         : [{ name: table.name, table }],
     );
   }
@@ -112,6 +109,30 @@ function copySource(db: Database.Database, lock: { release(): void }): CopySourc
   };
 }
 
+/** Oldest first. */
+function dayTables(db: Database.Database, kind: string): string[] {
+  return db
+    .prepare<[string], string>(
+      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ? ORDER BY name`,
+    )
+    .pluck()
+    .all(`${kind}_[0-9]*`);
+}
+
+/** Whether an event that is not done with was told to somebody: only a host on this file knows to whom. */
+function isUnsettled(db: Database.Database): boolean {
+  const oldest = db.prepare<[], number | null>('SELECT MIN(event_at) FROM outbox').pluck().get();
+  if (typeof oldest !== 'number') return false;
+  return dayTables(db, 'attempts').some((name) =>
+    db
+      .prepare(
+        `SELECT 1 FROM ${name} WHERE delivery_id > ? AND event_id IN (
+           SELECT event_id FROM outbox WHERE after_installation = '') LIMIT 1`,
+      )
+      .get(derivedIdsAt(oldest)[0]),
+  );
+}
+
 /** PostgreSQL cannot keep U+0000; what it writes itself has U+FFFD there as well. */
 function storable(cell: Cell): Cell {
   return typeof cell === 'string' ? cell.replaceAll('\u0000', '\uFFFD') : cell;
@@ -144,6 +165,15 @@ function inUse(path: string): MortiseError {
     status: 409,
     message: `A host runs on ${path}, and what it writes from now on would be left behind.`,
     hint: 'Stop every host that uses the file, then run this again.',
+  });
+}
+
+function unsettled(path: string): MortiseError {
+  return new MortiseError({
+    code: 'source_unsettled',
+    status: 409,
+    message: `The host that ran on ${path} was killed while it sent webhooks, and a copy would send some of them twice.`,
+    hint: 'Start a host on the file and stop it, then run this again.',
   });
 }
 

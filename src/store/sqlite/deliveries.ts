@@ -9,6 +9,7 @@ import type { EventTables } from './event-tables.ts';
 import { LANE_STATE_COLUMNS, laneStateStatements } from './lane-states.ts';
 import { insertCallStatement } from './lifecycle.ts';
 import { replayEndStatements } from './replays.ts';
+import type { Unwritten } from './unwritten.ts';
 import { webhookStatements } from './webhooks.ts';
 import type { Writer } from './writer.ts';
 
@@ -22,6 +23,7 @@ export function deliveryStore(
   gate: GateStore,
   attemptTables: AttemptTables,
   eventTables: EventTables,
+  unwritten: Unwritten,
   observer: StoreObserver | undefined,
 ): DeliveryStore {
   const laneStates = laneStateStatements(db);
@@ -88,13 +90,15 @@ export function deliveryStore(
   function recordOne(record: AttemptRecord): boolean {
     const { delivery } = record;
     let hasEnded = false;
+    const isUnwritten = unwritten.has(delivery);
     if (record.outcome !== 'retry') {
-      hasEnded = end.run(delivery.id, delivery.replayId).changes === 1;
+      hasEnded = end.run(delivery.id, delivery.replayId).changes === 1 || isUnwritten;
       // Nothing was sent, and why has been written down with all that were ended together.
       if (!hasEnded && record.outcome === 'dropped') return false;
       // Otherwise unguarded: that the receiver said 2xx is a fact, whoever is told of it.
       if (hasEnded && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
     } else if (!record.isProbe) {
+      if (isUnwritten) unwritten.write([delivery]);
       // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
       const moved = postpone.run(
         record.number,
@@ -110,10 +114,14 @@ export function deliveryStore(
     return hasEnded;
   }
 
+  const hasEndedUnwritten = ({ outcome, delivery }: AttemptRecord) =>
+    outcome !== 'retry' && unwritten.has(delivery);
+
   return {
-    ...deliveryViews(db, attemptTables, eventTables),
+    ...deliveryViews(db, attemptTables, eventTables, unwritten),
     ...gate,
     async lanes() {
+      await unwritten.settle();
       return lanes.all().map(({ installationId, dueAt, ...raw }) => ({
         installationId,
         dueAt,
@@ -121,6 +129,7 @@ export function deliveryStore(
       }));
     },
     async window(installationId, now, limit) {
+      await unwritten.settleOf(installationId);
       const rows = due.all(installationId, now, limit);
       const nextDueAt =
         rows.length === limit ? now : (nextDue.get(installationId, now) ?? undefined);
@@ -136,7 +145,9 @@ export function deliveryStore(
     },
     async record({ attempts, lanes: states = [], calls = [] }) {
       const ended = await writer.write(() => {
+        unwritten.removeDone();
         const those = attempts.filter(recordOne);
+        unwritten.ended(attempts.filter(hasEndedUnwritten).map(({ delivery }) => delivery));
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
         return those;
@@ -147,6 +158,7 @@ export function deliveryStore(
     },
     async endUnsent(installationId, { reason, message, at }, which, limit) {
       const count = await writer.write(() => {
+        unwritten.writeOf(installationId);
         const { epoch = null, expiredBefore = null, eventsUpTo = null, webhookId = null } = which;
         const sparesNow = which.sparesNow ? 1 : null;
         const ids = unsent.all({

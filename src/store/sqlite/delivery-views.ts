@@ -13,6 +13,7 @@ import {
   readDelivery,
 } from './attempt-tables.ts';
 import { type EventTables, findEvent } from './event-tables.ts';
+import type { Unwritten } from './unwritten.ts';
 
 const OWED = `SELECT d.id, d.installation_id AS installationId, i.addon_key AS addonKey, i.context,
     d.webhook_id AS webhookId, d.event_id AS eventId, d.event_type AS eventType,
@@ -24,6 +25,7 @@ export function deliveryViews(
   db: Database,
   tables: AttemptTables,
   events: EventTables,
+  unwritten: Unwritten,
 ): Pick<DeliveryStore, 'find' | 'list'> {
   const owed = db.prepare<[string], RawDelivery>(`${OWED} WHERE d.id = ?`);
   const listOwed = db.prepare<EndedFilter, RawDelivery>(
@@ -132,8 +134,19 @@ export function deliveryViews(
   });
 
   return {
-    find: async (id) => find(id),
-    list: async (filter) => list(filter),
+    async find(id) {
+      await unwritten.settle((delivery) => delivery.id === id);
+      return find(id);
+    },
+    async list(filter) {
+      const { installationId, eventId } = filter;
+      await unwritten.settle(
+        (delivery) =>
+          (installationId === undefined || delivery.installationId === installationId) &&
+          (eventId === undefined || delivery.eventId === eventId),
+      );
+      return list(filter);
+    },
   };
 }
 

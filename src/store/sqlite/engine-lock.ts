@@ -9,6 +9,7 @@ import type { AttemptTables } from './attempt-tables.ts';
 import { endOf } from './day-tables.ts';
 import { type EventTables, forgottenEvents } from './event-tables.ts';
 import { sweepOperation } from './sweep.ts';
+import type { Unwritten } from './unwritten.ts';
 import type { Writer } from './writer.ts';
 
 export function engineStore(
@@ -16,7 +17,7 @@ export function engineStore(
   file: string,
   writer: Writer,
   days: { events: EventTables; attempts: AttemptTables },
-  sent: { deliveries: Pick<DeliveryStore, 'lanes'>; observer: StoreObserver | undefined },
+  sent: SentDeliveries,
 ): EngineStore {
   const tryLock = sharedLock(file);
   const forgotten = forgottenEvents(db);
@@ -97,11 +98,17 @@ function changesOf(db: Database.Database): () => Promise<boolean> {
   };
 }
 
+interface SentDeliveries {
+  deliveries: Pick<DeliveryStore, 'lanes'>;
+  unwritten: Unwritten;
+  observer: StoreObserver | undefined;
+}
+
 /** Of the processes on one file one sends, everything. */
 function wholeShare(
   db: Database.Database,
   release: () => void,
-  { deliveries, observer }: { deliveries: Pick<DeliveryStore, 'lanes'>; observer?: StoreObserver },
+  { deliveries, unwritten, observer }: SentDeliveries,
 ): Share {
   const hasChanges = changesOf(db);
   return {
@@ -109,6 +116,7 @@ function wholeShare(
     includes: () => true,
     size: BUCKETS,
     async start(sender) {
+      await unwritten.open();
       // Counted once, while nobody else owes or ends anything: from here on the store tells what it commits. A table of
       // a million is a matter of tens of milliseconds, and reading the lanes follows anyway.
       observer?.owed(db.prepare<[], number>('SELECT COUNT(*) FROM deliveries').pluck().get()!);
@@ -118,7 +126,11 @@ function wholeShare(
       (await hasChanges()) ? { owed: [], installationIds: [], hasMore: true } : undefined,
     async release(drained) {
       await drained;
-      release();
+      try {
+        await unwritten.close();
+      } finally {
+        release();
+      }
     },
   };
 }

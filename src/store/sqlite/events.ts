@@ -10,6 +10,7 @@ import type { EventRow } from '../rows.ts';
 import { type EventTables, eventTables, findEvent, forgottenEvents } from './event-tables.ts';
 import { fanOutOperation } from './fan-out.ts';
 import { owedEventStore } from './owed-events.ts';
+import type { Unwritten } from './unwritten.ts';
 import type { Writer } from './writer.ts';
 
 export function eventStore(
@@ -17,11 +18,12 @@ export function eventStore(
   writer: Writer,
   file: string,
   tables: EventTables,
+  unwritten: Unwritten,
   observer: StoreObserver | undefined,
 ): EventStore {
   const own = publisher(db, tables);
   const foreign = new WeakMap<Database, ReturnType<typeof publisher>>();
-  const fanOut = fanOutOperation(db);
+  const fanOut = fanOutOperation(db, unwritten);
   const forgotten = forgottenEvents(db);
   const find = db.transaction((id: string) => findEvent(tables, id));
   return {
@@ -44,8 +46,11 @@ export function eventStore(
       return forgotten.read();
     },
     async fanOut(limit, now, expiresAfterMs) {
-      // After a power loss it is done again: the same deliveries, with the same ids.
-      const pass = await writer.write(() => fanOut(limit, now, expiresAfterMs), 'committed');
+      const pass =
+        fanOut.hand(limit, now, expiresAfterMs) ??
+        // After a power loss it is done again: the same deliveries, with the same ids.
+        (await writer.write(() => fanOut.write(limit, now, expiresAfterMs), 'committed'));
+      if (unwritten.hasManyDone) await writer.write(() => unwritten.removeDone(), 'committed');
       observer?.owed(pass.owed.length);
       return pass;
     },

@@ -18,6 +18,7 @@ import { SUBSCRIBED_THEN } from './fan-out.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { LANE_STATE_COLUMNS } from './lane-states.ts';
+import type { Unwritten } from './unwritten.ts';
 
 const ids = (column: string) => `${column} IN (SELECT value FROM json_each(?))`;
 /** Above everything that is an id. */
@@ -29,6 +30,7 @@ export function explanationStore(
   db: Database,
   attempts: AttemptTables,
   events: EventTables,
+  unwritten: Unwritten,
 ): ExplanationStore {
   const candidates = db
     .prepare<{ context: string; at: number; after: string; limit: number }, string>(
@@ -173,9 +175,11 @@ export function explanationStore(
 
   return {
     async outcomes(event, { after = LAST, limit }) {
+      await unwritten.settle(({ eventId }) => eventId === event.id);
       return outcomes(event, after, limit);
     },
     async facts(event, installationIds) {
+      await unwritten.settle(({ eventId }) => eventId === event.id);
       return facts(event, installationIds);
     },
   };

@@ -29,6 +29,7 @@ import { Reader } from './reader.ts';
 import { replayStore } from './replays.ts';
 import { securityEventStore } from './security-events.ts';
 import { tokenStore } from './tokens.ts';
+import { Unwritten } from './unwritten.ts';
 import { usedScopeStore } from './used-scopes.ts';
 import { watchEpochs } from './watch-epochs.ts';
 import { Writer } from './writer.ts';
@@ -76,7 +77,16 @@ export function openSqlite(
   const reader = new Reader(db);
   const own = file === ':memory:' ? undefined : openSqliteGate(file);
   const gate = own?.gate ?? gateStore(db, true);
-  const deliveries = deliveryStore(db, writer, gate, days.attempts, days.events, observer);
+  const unwritten = new Unwritten(db, writer, days.attempts);
+  const deliveries = deliveryStore(
+    db,
+    writer,
+    gate,
+    days.attempts,
+    days.events,
+    unwritten,
+    observer,
+  );
   return {
     installKeys: installKeyStore(db, writer),
     installations: installationStore(db, writer),
@@ -91,11 +101,11 @@ export function openSqlite(
     usedScopes: usedScopeStore(db, writer),
     sessions: sessionStore(db, writer),
     tokens: tokenStore(db, writer, reader),
-    events: eventStore(db, writer, file, days.events, observer),
+    events: eventStore(db, writer, file, days.events, unwritten, observer),
     deliveries,
-    explanations: explanationStore(db, days.attempts, days.events),
-    replays: replayStore(db, writer, days.attempts, days.events, observer),
-    engine: engineStore(db, file, writer, days, { deliveries, observer }),
+    explanations: explanationStore(db, days.attempts, days.events, unwritten),
+    replays: replayStore(db, writer, days.attempts, days.events, unwritten, observer),
+    engine: engineStore(db, file, writer, days, { deliveries, unwritten, observer }),
     // Whoever opens the file is on the machine that has it.
     clock: systemClock,
     async close() {

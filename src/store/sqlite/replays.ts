@@ -10,6 +10,7 @@ import { replayedId } from '../replayed-id.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
 import { replayScan } from './replay-scan.ts';
+import type { Unwritten } from './unwritten.ts';
 import type { Writer } from './writer.ts';
 
 const COLUMNS = `id, state, delivery_id AS deliveryId, installation_id AS installationId, event_type AS eventType,
@@ -28,6 +29,7 @@ export function replayStore(
   writer: Writer,
   attempts: AttemptTables,
   events: EventTables,
+  unwritten: Unwritten,
   observer?: StoreObserver,
 ): ReplayStore {
   const scan = replayScan(db, attempts, events);
@@ -84,6 +86,7 @@ export function replayStore(
         return raw && readReplay(raw);
       }),
     async count(what, cursor) {
+      await unwritten.settle();
       const page = scan(what, cursor, Number.POSITIVE_INFINITY);
       return {
         count: page.take.length,
@@ -97,6 +100,7 @@ export function replayStore(
       const chunk = await writer.write(() => {
         const raw = find.get(id);
         if (raw?.state !== 'running') return undefined;
+        unwritten.writeAll();
         const replay = readReplay(raw);
         const { take, owed, expired, cursor } = scan(replay, raw.cursor, most, id);
         for (const candidate of take) {

@@ -2,7 +2,8 @@
 // the event loop does not wait for. One that fails takes nothing with it: the transaction is rolled back and made again
 // with a savepoint around each, which is dear (it copies every page that is touched), and so not done before something
 // fails. Work is synchronous (no await ever happens inside a transaction) and may run
-// twice: all it changes is in the database. Nobody is told of success before the commit is on the disk.
+// twice: all it changes is in the database; what it changes elsewhere, it does after the commit. Nobody is told of success
+// before the commit is on the disk.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { MortiseError } from '../../core/errors.ts';
@@ -76,6 +77,8 @@ export class Writer {
   #unsynced: Batch[] = [];
   #isSyncing = false;
   #changesGate = false;
+  /** What is to be done when the transaction is committed. */
+  #afterCommit: (() => void)[] = [];
   /** What was committed may not be on the disk, and nobody can know: nothing is written any more. */
   #broken: MortiseError | undefined;
 
@@ -116,6 +119,11 @@ export class Writer {
     this.#changesGate = true;
   }
 
+  /** Called inside a transaction: `then` runs when it is committed, before anybody is answered; never, if it is not. */
+  afterCommit(then: () => void): void {
+    this.#afterCommit.push(then);
+  }
+
   /** Writes what is still queued. */
   async drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#isSyncing) {
@@ -152,6 +160,7 @@ export class Writer {
     }
     const began = performance.now();
     this.#changesGate = false;
+    this.#afterCommit = [];
     let done: Done[];
     try {
       done = this.#runTogether(jobs) ?? this.#runApart(jobs);
@@ -161,6 +170,7 @@ export class Writer {
       this.#waitOrRefuse(jobs, error);
       return;
     }
+    for (const then of this.#afterCommit) then();
     const committed = performance.now();
     const isBusy = jobs.length >= BUSY_WRITES;
     this.#notBefore = isBusy ? committed + Math.max(committed - began, SHORTEST_PAUSE_MS) : 0;
@@ -224,6 +234,7 @@ export class Writer {
       return done;
     } catch {
       if (this.#db.inTransaction) this.#rollback.run();
+      this.#afterCommit = [];
       this.#begin.run();
       return undefined;
     }
@@ -234,6 +245,7 @@ export class Writer {
   }
 
   #runJob(job: Job): () => void {
+    const before = this.#afterCommit.length;
     this.#savepoint.run();
     try {
       const value = job.work();
@@ -244,6 +256,7 @@ export class Writer {
       if (!this.#db.inTransaction) throw error;
       this.#rollbackTo.run();
       this.#release.run();
+      this.#afterCommit.length = before;
       return () => job.reject(asStoreError(error));
     }
   }
