@@ -1,7 +1,6 @@
 // What keeps deliveries without a row from being lost, or sent twice.
 const UNWRITTEN = 'src/store/sqlite/unwritten.ts';
 const TEST = 'test/store/unwritten.test.ts';
-const SENDING = 'a SQLite store that sends';
 
 export const HANDED_OUT = [
   {
@@ -56,8 +55,8 @@ export const HANDED_OUT = [
     file: 'src/store/sqlite/deliveries.ts',
     find: 'unwritten.writeOf(installationId);',
     replace: '',
-    test: 'test/store/sqlite.test.ts',
-    grep: SENDING,
+    test: TEST,
+    grep: 'ends with the others',
   },
   {
     name: 'unwritten: a replay does not know of it',

@@ -105,10 +105,21 @@ describe('a delivery without a row', () => {
 
   it('that ended is not made by what makes rows of all in the same transaction', async () => {
     const [first, second] = await handOut();
-    await Promise.all([ended(first!), store.deliveries.window('b', Date.now(), 10)]);
-    await Promise.all([store.deliveries.window('b', Date.now(), 10), ended(second!)]);
+    const windowOf = (delivery: OwedDelivery) =>
+      store.deliveries.window(delivery.installationId, Date.now(), 10);
+    await Promise.all([ended(first!), windowOf(first!)]);
+    await Promise.all([windowOf(second!), ended(second!)]);
     await store.deliveries.lanes();
     expect([count('deliveries'), count('outbox')]).to.deep.equal([0, 0]);
+  });
+
+  it('ends with the others of its installation', async () => {
+    await handOut();
+    const because = { reason: 'not_installed', message: 'It is gone.', at: Date.now() };
+    expect(await store.deliveries.endUnsent('a', because, {}, 10)).to.equal(1);
+    const { items } = await store.deliveries.list({ limit: 10 });
+    const told = items.map(({ installationId, state }) => `${installationId} ${state}`);
+    expect(told.sort()).to.deep.equal(['a dropped', 'b pending']);
   });
 
   it('that is tried again has one', async () => {
