@@ -167,7 +167,7 @@ const MOST_NAMED = 10;
 
 /** Payloads are copied into one piece of memory, which is handed over as it is. */
 function packed(fresh: FreshEvent[]): Pick<Asked, 'events' | 'payloads'> {
-  const events = fresh.map(({ row, scopesToSeeAll }) => eventTuple(row, scopesToSeeAll));
+  const events = fresh.map(eventTuple);
   let size = 0;
   for (const { row } of fresh) size += row.payload.length;
   const bytes = new Uint8Array(size);

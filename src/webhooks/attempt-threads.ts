@@ -57,6 +57,10 @@ export class AttemptThreads implements Attempts {
     this.#fresh.add(event, scopesToSeeAll);
   }
 
+  tellsOne(eventId: string): void {
+    this.#fresh.tellsOne(eventId);
+  }
+
   async settle(): Promise<void> {
     await Promise.all([...this.#threads, this.#alone].map((thread) => thread.settle()));
   }

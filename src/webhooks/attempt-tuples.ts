@@ -1,6 +1,7 @@
 // What is told between threads, as tuples: names that are copied with every value cost more than the values.
 import type { AttemptRecord, EventRow, OwedDelivery, Withheld } from '../store/rows.ts';
 import type { AskedAttempt, Attempted, Refusal } from './attempt.ts';
+import type { FreshEvent } from './fresh-events.ts';
 
 export type AskedTuple = [
   ticket: number,
@@ -86,6 +87,7 @@ export function readAsked(tuple: AskedTuple): AskedAttempt & { ticket: number } 
 export type EventTuple = [
   bytes: number,
   scopesToSeeAll: string[] | undefined,
+  isForOne: boolean,
   id: string,
   type: string,
   context: string,
@@ -96,10 +98,11 @@ export type EventTuple = [
   createdAt: number,
 ];
 
-export function eventTuple(row: EventRow, scopesToSeeAll: string[] | undefined): EventTuple {
+export function eventTuple({ row, scopesToSeeAll, isForOne }: FreshEvent): EventTuple {
   return [
     row.payload.length,
     scopesToSeeAll,
+    isForOne,
     row.id,
     row.type,
     row.context,
@@ -112,7 +115,7 @@ export function eventTuple(row: EventRow, scopesToSeeAll: string[] | undefined):
 }
 
 export function readEvent(tuple: EventTuple, payload: Buffer): EventRow {
-  const [, , id, type, context, resource, actor, orderingKey, traceId, createdAt] = tuple;
+  const [, , , id, type, context, resource, actor, orderingKey, traceId, createdAt] = tuple;
   return {
     id,
     type,

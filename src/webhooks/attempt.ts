@@ -117,6 +117,7 @@ export async function attempt(
       expiresAt: delivery.expiresAt,
       random,
     });
+    if (outcome.outcome !== 'retry') payloads.sent(event.id);
     // It is switched off when that is recorded: from then on who looks sees it.
     if (outcome.reason === 'gone') recipients.forget(installation.id);
     const { url } = gate.webhook;

@@ -25,6 +25,8 @@ export interface Attempts {
   prefetch(deliveries: OwedDelivery[]): Promise<void>;
   /** Being published: it need not be read again. @param scopesToSeeAll of its payload; undefined if nobody sees all. */
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void;
+  /** One only is told of an event that is remembered: once that is done it need not be kept. */
+  tellsOne(eventId: string): void;
   /** Resolves when no attempt rests any more on what its gate saw before the call. */
   settle(): Promise<void>;
   /** When none is under way. */
@@ -86,6 +88,10 @@ export class LocalAttempts implements Attempts {
 
   remember(event: EventRow, scopesToSeeAll: string[] | undefined): void {
     this.#parts.payloads.remember(event, scopesToSeeAll);
+  }
+
+  tellsOne(eventId: string): void {
+    this.#parts.payloads.tellsOne(eventId);
   }
 
   /** Between a look and the first byte nothing else runs here. */

@@ -2,7 +2,9 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Share } from '../store/engine-store.ts';
+import type { OwedDelivery } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
+import type { Attempts } from './attempts.ts';
 import type { Lanes } from './lanes.ts';
 import { type Loop, RETRY_MS } from './loop.ts';
 import type { Recorder } from './recorder.ts';
@@ -14,6 +16,7 @@ export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 
 export interface FanOutParts {
   store: Pick<Store, 'events' | 'deliveries'>;
+  attempts: Pick<Attempts, 'tellsOne'>;
   share: Pick<Share, 'isHeld'>;
   clock: Clock;
   log: Logger;
@@ -53,7 +56,7 @@ export class FanOut {
 
   /** One pass at a time. Passes share the commits of whatever else is written meanwhile. */
   async #run(): Promise<void> {
-    const { store, clock, log, loop, lanes, turns } = this.#parts;
+    const { store, attempts, clock, log, loop, lanes, turns } = this.#parts;
     this.#isUnderWay = true;
     loop.begin();
     try {
@@ -68,6 +71,7 @@ export class FanOut {
         const began = performance.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
         if (pass.events > 0) this.#mayHaveEvents = true;
+        for (const eventId of toldToOne(pass.owed)) attempts.tellsOne(eventId);
         for (const delivery of pass.owed) turns.hand(delivery, began);
         lanes.endPass();
         loop.goRound();
@@ -89,4 +93,13 @@ export class FanOut {
     const { loop, share, recorder } = this.#parts;
     return loop.isOpen && share.isHeld() && !recorder.isFailing && this.#mayHaveEvents;
   }
+}
+
+/** Events of which one delivery is among these: those of an event stand together. */
+function toldToOne(owed: OwedDelivery[]): string[] {
+  return owed
+    .filter(
+      ({ eventId }, i) => owed[i - 1]?.eventId !== eventId && owed[i + 1]?.eventId !== eventId,
+    )
+    .map(({ eventId }) => eventId);
 }

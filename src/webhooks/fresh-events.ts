@@ -5,6 +5,8 @@ import type { EventRow } from '../store/rows.ts';
 export interface FreshEvent {
   row: EventRow;
   scopesToSeeAll: string[] | undefined;
+  /** One only is told of it. */
+  isForOne: boolean;
 }
 
 interface Kept extends FreshEvent {
@@ -29,11 +31,16 @@ export class FreshEvents {
   add(row: EventRow, scopesToSeeAll: string[] | undefined): void {
     if (this.#kept.has(row.id)) return;
     this.#bytes += row.payload.length + ROW_BYTES;
-    this.#kept.set(row.id, { row, scopesToSeeAll, sentTo: 0 });
+    this.#kept.set(row.id, { row, scopesToSeeAll, isForOne: false, sentTo: 0 });
     for (const [id] of this.#kept) {
       if (this.#bytes <= MOST_BYTES) return;
       this.#forget(id);
     }
+  }
+
+  tellsOne(eventId: string): void {
+    const kept = this.#kept.get(eventId);
+    if (kept) kept.isForOne = true;
   }
 
   /** The event, once for each thread; undefined afterwards, and where it is not known. */

@@ -18,12 +18,15 @@ interface Kept {
   event: EventRow;
   /** What is needed to see all of it; undefined if nobody sees all. */
   scopesToSeeAll: string[] | undefined;
+  isForOne: boolean;
   bodies: Map<string, Body>;
   /** In memory, roughly, in bytes. */
   size: number;
 }
 
 const MOST_BYTES = 64 * 1024 * 1024;
+/** So many ids may stand in the order for nothing. */
+const FEW = 1_024;
 /** What a row costs besides its payload, roughly. */
 const ROW_BYTES = 1_024;
 
@@ -54,6 +57,7 @@ export class Payloads {
     const kept: Kept = {
       event,
       scopesToSeeAll: scopes,
+      isForOne: false,
       bodies: new Map(),
       size: event.payload.length + ROW_BYTES,
     };
@@ -63,12 +67,28 @@ export class Payloads {
     while (this.#bytes > MOST_BYTES) this.#forgetOldest();
   }
 
+  /** One only is told of it. */
+  tellsOne(eventId: string): void {
+    const kept = this.#kept.get(eventId);
+    if (kept) kept.isForOne = true;
+  }
+
+  /** It is not sent to this recipient again, most probably. */
+  sent(eventId: string): void {
+    if (this.#kept.get(eventId)?.isForOne) this.#forget(eventId);
+  }
+
   #forgetOldest(): void {
-    const id = this.#order[this.#oldest++]!;
-    this.#bytes -= this.#kept.get(id)!.size;
+    this.#forget(this.#order[this.#oldest++]!);
+  }
+
+  #forget(id: string): void {
+    const kept = this.#kept.get(id);
+    if (!kept) return;
+    this.#bytes -= kept.size;
     this.#kept.delete(id);
-    if (this.#oldest * 2 < this.#order.length) return;
-    this.#order = this.#order.slice(this.#oldest);
+    if (this.#order.length < 2 * this.#kept.size + FEW) return;
+    this.#order = [...this.#kept.keys()];
     this.#oldest = 0;
   }
 

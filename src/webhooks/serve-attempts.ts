@@ -35,8 +35,10 @@ export function serveAttempts(
   async function serve({ attempts: tuples, events, payloads }: Asked): Promise<void> {
     let from = 0;
     for (const event of events) {
-      const [bytes, scopesToSeeAll] = event;
-      attempts.remember(readEvent(event, Buffer.from(payloads, from, bytes)), scopesToSeeAll);
+      const [bytes, scopesToSeeAll, isForOne] = event;
+      const row = readEvent(event, Buffer.from(payloads, from, bytes));
+      attempts.remember(row, scopesToSeeAll);
+      if (isForOne) attempts.tellsOne(row.id);
       from += bytes;
     }
     const asked = tuples.map(readAsked);

@@ -42,8 +42,10 @@ describe('what threads tell each other', () => {
       traceId: 'trace',
       idempotency: { key: 'key', bodyHash: Buffer.from('hash'), expiresAt: 1 },
     });
-    const tuple = structuredClone(eventTuple(event, ['a', 'b']));
-    expect(tuple.slice(0, 2)).to.deep.equal([event.payload.length, ['a', 'b']]);
+    const tuple = structuredClone(
+      eventTuple({ row: event, scopesToSeeAll: ['a', 'b'], isForOne: true }),
+    );
+    expect(tuple.slice(0, 3)).to.deep.equal([event.payload.length, ['a', 'b'], true]);
     expect(readEvent(tuple, event.payload)).to.deep.equal({ ...event, idempotency: null });
   });
 
