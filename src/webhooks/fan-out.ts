@@ -1,4 +1,5 @@
 // Events become deliveries, pass by pass, as long as there are any.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Share } from '../store/engine-store.ts';
@@ -75,6 +76,8 @@ export class FanOut {
         for (const delivery of pass.owed) turns.hand(delivery, began);
         lanes.endPass();
         loop.goRound();
+        // A pass may need no commit: the product's own requests come in between.
+        await nextTurn();
       }
     } catch (error) {
       log.error({ err: error }, 'events could not be fanned out; trying again');

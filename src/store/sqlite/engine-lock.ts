@@ -126,11 +126,8 @@ function wholeShare(
       (await hasChanges()) ? { owed: [], installationIds: [], hasMore: true } : undefined,
     async release(drained) {
       await drained;
-      try {
-        await unwritten.close();
-      } finally {
-        release();
-      }
+      await unwritten.close();
+      release();
     },
   };
 }

@@ -62,12 +62,10 @@ export class Unwritten {
     this.#isOpen = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    try {
-      await this.settle();
-    } finally {
-      this.#forgetAll();
-      this.#lastOfEarlier = Number.POSITIVE_INFINITY;
-    }
+    // What could not be written is in the outbox, for whoever sends next.
+    await this.settle().catch(() => undefined);
+    this.#forgetAll();
+    this.#lastOfEarlier = Number.POSITIVE_INFINITY;
   }
 
   /** Whether so many deliveries of an event may be handed out as they are. */
