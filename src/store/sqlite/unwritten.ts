@@ -5,12 +5,13 @@
 import type { Database } from 'better-sqlite3';
 import type { OwedDelivery } from '../rows.ts';
 import type { AttemptTables } from './attempt-tables.ts';
+import { HandedOut } from './handed-out.ts';
 import { insertOwedRow } from './owed-rows.ts';
 import type { Writer } from './writer.ts';
 
 /** With more, the table is the better place. */
 const MOST = 8_192;
-/** Who reads the file in another process sees of each what it is after this, twice over at most. */
+/** So old ones get rows, for who reads the file in another process: within twice this. */
 const SETTLED_AFTER_MS = 2_000;
 /** Rows that one write makes. */
 const ROWS_PER_WRITE = 500;
@@ -24,15 +25,8 @@ export class Unwritten {
   readonly #attempts: AttemptTables;
   readonly #insert: (delivery: OwedDelivery) => boolean;
   readonly #remove;
-  /** By installation and id. */
-  readonly #lanes = new Map<string, Map<string, OwedDelivery>>();
-  #size = 0;
-  /** How many of each event, by its number, have neither ended nor a row. */
-  readonly #left = new Map<number, number>();
-  /** Events that have none left, whose outbox row is still there. */
-  readonly #done = new Set<number>();
+  readonly #handed = new HandedOut();
   #isOpen = false;
-  #lastHanded = 0;
   /** Of the outbox when this process began to send. Without one that sends, anything may be of an earlier one. */
   #lastOfEarlier = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -64,53 +58,38 @@ export class Unwritten {
     this.#timer = undefined;
     // What could not be written is in the outbox, for whoever sends next.
     await this.settle().catch(() => undefined);
-    this.#forgetAll();
+    this.#handed.clear();
     this.#lastOfEarlier = Number.POSITIVE_INFINITY;
   }
 
   /** Whether so many deliveries of an event may be handed out as they are. */
   mayHand(seq: number, deliveries: number): boolean {
-    return this.#isOpen && seq > this.#lastOfEarlier && this.#size + deliveries <= MOST;
+    return this.#isOpen && seq > this.#lastOfEarlier && this.#handed.size + deliveries <= MOST;
   }
 
   /** Of the events that have been handed out the last. */
   get lastHanded(): number {
-    return this.#lastHanded;
+    return this.#handed.last;
   }
 
+  /** All that an event makes. */
   hand(seq: number, deliveries: OwedDelivery[]): void {
-    this.#lastHanded = seq;
-    if (deliveries.length === 0) this.#done.add(seq);
-    else this.#left.set(seq, deliveries.length);
-    for (const delivery of deliveries) {
-      const { installationId, id } = delivery;
-      let lane = this.#lanes.get(installationId);
-      if (!lane) {
-        lane = new Map();
-        this.#lanes.set(installationId, lane);
-      }
-      lane.set(id, delivery);
-    }
-    this.#size += deliveries.length;
+    this.#handed.add(seq, deliveries);
     this.#settleLater();
   }
 
   /** Too many outbox rows are left for nothing. */
   get hasManyDone(): boolean {
-    return this.#done.size >= MANY_DONE;
+    return this.#handed.done.size >= MANY_DONE;
   }
 
-  has({ installationId, id, replayId }: OwedDelivery): boolean {
-    return replayId === null && this.#lanes.get(installationId)?.has(id) === true;
-  }
-
-  hasOf(installationId: string): boolean {
-    return this.#lanes.has(installationId);
+  has(delivery: OwedDelivery): boolean {
+    return this.#handed.has(delivery);
   }
 
   /** Inside a transaction that logs their ends. */
   ended(deliveries: OwedDelivery[]): void {
-    if (deliveries.length > 0) this.#writer.afterCommit(() => this.#forget(deliveries));
+    if (deliveries.length > 0) this.#writer.afterCommit(() => this.#handed.forget(deliveries));
   }
 
   /** Inside a transaction: they have rows from here on, but for those that it has ended. */
@@ -118,41 +97,40 @@ export class Unwritten {
     if (deliveries.length === 0) return;
     const hasEnded = this.#endedSince(Math.min(...deliveries.map(({ eventAt }) => eventAt)));
     for (const delivery of deliveries) if (!hasEnded(delivery.id)) this.#insert(delivery);
-    this.#writer.afterCommit(() => this.#forget(deliveries));
+    this.#writer.afterCommit(() => this.#handed.forget(deliveries));
   }
 
   /** Inside a transaction. */
   writeOf(installationId: string): void {
-    this.write([...(this.#lanes.get(installationId)?.values() ?? [])]);
+    this.write(this.#handed.of(installationId));
   }
 
   /** Inside a transaction. */
   writeAll(): void {
-    this.write(this.#find(() => true, Number.POSITIVE_INFINITY));
+    this.write(this.#handed.find(() => true, Number.POSITIVE_INFINITY));
   }
 
   /** Inside a transaction: outbox rows that are left for nothing. */
   removeDone(): void {
-    if (this.#done.size === 0) return;
-    const done = [...this.#done];
+    const done = [...this.#handed.done];
+    if (done.length === 0) return;
     this.#remove.run(JSON.stringify(done));
-    this.#writer.afterCommit(() => {
-      for (const seq of done) this.#done.delete(seq);
-    });
+    this.#writer.afterCommit(() => this.#handed.removed(done));
   }
 
   /** Resolves when all of them that are asked for have a row, and no outbox row is left for nothing. */
   async settle(isAskedFor: (delivery: OwedDelivery) => boolean = () => true): Promise<void> {
-    const last = this.#lastHanded;
+    const { last } = this.#handed;
     const isOfThem = (delivery: OwedDelivery) => delivery.eventSeq <= last && isAskedFor(delivery);
-    for (let some = this.#find(isOfThem); some.length > 0; some = this.#find(isOfThem)) {
+    const next = () => this.#handed.find(isOfThem, ROWS_PER_WRITE);
+    for (let some = next(); some.length > 0; some = next()) {
       await this.#writer.write(() => this.write(some), 'committed');
     }
-    if (this.#done.size > 0) await this.#writer.write(() => this.removeDone(), 'committed');
+    if (this.#handed.done.size > 0) await this.#writer.write(() => this.removeDone(), 'committed');
   }
 
   async settleOf(installationId: string): Promise<void> {
-    if (!this.hasOf(installationId)) return;
+    if (this.#handed.of(installationId).length === 0) return;
     await this.#writer.write(() => this.writeOf(installationId), 'committed');
   }
 
@@ -167,44 +145,10 @@ export class Unwritten {
     return (id) => tables.some(({ endOf }) => endOf.get(id) !== undefined);
   }
 
-  #find(isAskedFor: (delivery: OwedDelivery) => boolean, most = ROWS_PER_WRITE): OwedDelivery[] {
-    const found: OwedDelivery[] = [];
-    for (const lane of this.#lanes.values()) {
-      for (const delivery of lane.values()) {
-        if (found.length >= most) return found;
-        if (isAskedFor(delivery)) found.push(delivery);
-      }
-    }
-    return found;
-  }
-
-  #forget(deliveries: OwedDelivery[]): void {
-    for (const { installationId, id, eventSeq } of deliveries) {
-      const lane = this.#lanes.get(installationId);
-      if (!lane?.delete(id)) continue;
-      if (lane.size === 0) this.#lanes.delete(installationId);
-      this.#size--;
-      const left = this.#left.get(eventSeq)! - 1;
-      if (left > 0) this.#left.set(eventSeq, left);
-      else {
-        this.#left.delete(eventSeq);
-        this.#done.add(eventSeq);
-      }
-    }
-  }
-
-  #forgetAll(): void {
-    this.#lanes.clear();
-    this.#left.clear();
-    this.#done.clear();
-    this.#size = 0;
-    this.#lastHanded = 0;
-  }
-
   /** What a slow endpoint, or none at all, leaves here. */
   #settleLater(): void {
     if (this.#timer || !this.#isOpen) return;
-    this.#settledUpTo = this.#lastHanded;
+    this.#settledUpTo = this.#handed.last;
     this.#timer = setTimeout(() => void this.#settleOld(), SETTLED_AFTER_MS).unref();
   }
 
@@ -216,7 +160,7 @@ export class Unwritten {
       // Whoever writes says what is wrong; until it is well again, the outbox has them.
     } finally {
       this.#timer = undefined;
-      if (this.#size > 0 || this.#done.size > 0) this.#settleLater();
+      if (this.#handed.size > 0 || this.#handed.done.size > 0) this.#settleLater();
     }
   }
 }

@@ -1,0 +1,93 @@
+// Deliveries that were handed out without a row (unwritten.ts), and what is left of each event.
+import type { OwedDelivery } from '../rows.ts';
+
+export class HandedOut {
+  /** By installation and id. */
+  readonly #lanes = new Map<string, Map<string, OwedDelivery>>();
+  /** How many of each event, by its number, are here. */
+  readonly #left = new Map<number, number>();
+  /** Events of which none is here any more, and whose outbox row still is. */
+  readonly #done = new Set<number>();
+  #size = 0;
+  #last = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get done(): ReadonlySet<number> {
+    return this.#done;
+  }
+
+  /** Of the events the last; 0: none. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** @param seq of the event, above all before it. @param deliveries all of the event */
+  add(seq: number, deliveries: OwedDelivery[]): void {
+    this.#last = seq;
+    this.#size += deliveries.length;
+    if (deliveries.length === 0) this.#done.add(seq);
+    else this.#left.set(seq, deliveries.length);
+    for (const delivery of deliveries) this.#laneOf(delivery).set(delivery.id, delivery);
+  }
+
+  has({ installationId, id, replayId }: OwedDelivery): boolean {
+    // A replay owes what has been here and ended.
+    return replayId === null && this.#lanes.get(installationId)?.has(id) === true;
+  }
+
+  of(installationId: string): OwedDelivery[] {
+    return [...(this.#lanes.get(installationId)?.values() ?? [])];
+  }
+
+  find(isAskedFor: (delivery: OwedDelivery) => boolean, most: number): OwedDelivery[] {
+    const found: OwedDelivery[] = [];
+    for (const lane of this.#lanes.values()) {
+      for (const delivery of lane.values()) {
+        if (found.length >= most) return found;
+        if (isAskedFor(delivery)) found.push(delivery);
+      }
+    }
+    return found;
+  }
+
+  /** Those that are still here have ended, or have a row. */
+  forget(deliveries: OwedDelivery[]): void {
+    for (const { installationId, id, eventSeq } of deliveries) {
+      const lane = this.#lanes.get(installationId);
+      if (!lane?.delete(id)) continue;
+      if (lane.size === 0) this.#lanes.delete(installationId);
+      this.#size--;
+      const left = this.#left.get(eventSeq)! - 1;
+      if (left > 0) this.#left.set(eventSeq, left);
+      else {
+        this.#left.delete(eventSeq);
+        this.#done.add(eventSeq);
+      }
+    }
+  }
+
+  /** The outbox rows of these are gone. */
+  removed(events: number[]): void {
+    for (const seq of events) this.#done.delete(seq);
+  }
+
+  clear(): void {
+    this.#lanes.clear();
+    this.#left.clear();
+    this.#done.clear();
+    this.#size = 0;
+    this.#last = 0;
+  }
+
+  #laneOf({ installationId }: OwedDelivery): Map<string, OwedDelivery> {
+    let lane = this.#lanes.get(installationId);
+    if (!lane) {
+      lane = new Map();
+      this.#lanes.set(installationId, lane);
+    }
+    return lane;
+  }
+}
