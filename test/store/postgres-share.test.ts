@@ -40,7 +40,7 @@ interface Replica {
 }
 
 describe('a share of what is sent from PostgreSQL', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let url: string;
   let replicas: Replica[];
 
