@@ -79,8 +79,8 @@ describe('the clock of a store on PostgreSQL', () => {
     // Of a server that answers slowly, too.
     delayMs = NEAR_MS;
     await setDatabaseClock(url, -HOUR);
-    await until(() => clock.now() - realNow() < -HOUR / 2, 'it to follow', 8_000);
-    expectOffBy(-HOUR);
+    const off = () => clock.now() - realNow();
+    await until(() => Math.abs(off() + HOUR) < NEAR_MS, 'it to follow', 10_000);
   });
 
   it('believes the answer that came quickest, and is not moved by a slow one', async () => {

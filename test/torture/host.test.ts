@@ -12,6 +12,7 @@ import { BEHAVIOURS, behavioursTable } from './behaviours.ts';
 import { PLAYED, startTortureServer, type TortureServer } from './server.ts';
 
 /** Nothing is waited for longer than this; the rest is for a machine that is busy. */
+const LATE_S = 5;
 const TOTAL_MS = 15_000;
 const GROWTH_MB = 64;
 /** A healthy add-on is told while the others do their worst. */
@@ -118,7 +119,8 @@ describe('a host among hostile endpoints', function () {
       expect(attempt.durationMs).to.be.below(TOTAL_MS + 1_000);
       if (nextWithinS) {
         const waitS = (Date.parse(attempt.nextAttemptAt!) - Date.parse(attempt.at)) / 1_000;
-        expect(waitS).to.be.within(...nextWithinS);
+        // It begins when the answer is looked at: on a slow machine a moment after it came.
+        expect(waitS).to.be.within(nextWithinS[0], nextWithinS[1] + LATE_S);
       }
     });
   }
