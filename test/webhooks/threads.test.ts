@@ -129,10 +129,10 @@ describe('a thread that makes attempts', () => {
         ...['--import', 'tsx', '--input-type=module', '--eval', program],
         join(temporaryFolder(), 'mortise.db'),
       ],
-      { timeout: 15_000 },
+      { timeout: 40_000 },
     );
     expect(stdout).to.equal('event_expired\nclosed\n');
-  });
+  }).timeout(45_000);
 });
 
 describe('a thread that dies', () => {
