@@ -10,6 +10,7 @@ import { openPostgres } from '../../src/store/postgres/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
+import { IDLE_SENDER } from '../helpers/idle-sender.ts';
 import { createDatabase } from '../helpers/postgres-databases.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.ts';
@@ -42,7 +43,7 @@ describe('a transaction that is held open by somebody', function () {
     store = openPostgres(url);
     id = (await installIn(store, ['repo:push'])).id;
     share = (await store.engine.tryShare())!;
-    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
+    await share.start(IDLE_SENDER);
     unpin = await pin(url);
   });
   after(async () => {

@@ -12,6 +12,7 @@ import type { AttemptRecord, EventRow, OwedDelivery } from '../../src/store/rows
 import type { Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
+import { IDLE_SENDER } from '../helpers/idle-sender.ts';
 import { asOwner, migratedDatabase } from '../helpers/postgres.ts';
 import { installIn } from '../helpers/postgres-installation.ts';
 import { until } from '../helpers/until.ts';
@@ -96,7 +97,7 @@ describe('where the outbox on PostgreSQL begins', () => {
     await asOwner('DELETE FROM mortise.deliveries', [], url);
     expect(await passes(1)).not.to.include(row!.id);
     const share = (await store.engine.tryShare())!;
-    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
+    await share.start(IDLE_SENDER);
     expect(await passes(1)).to.include(row!.id);
     await share.release();
   });

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { eventRow } from '../helpers/event-row.ts';
+import { IDLE_SENDER } from '../helpers/idle-sender.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { type OpenedStore, storeConformance } from './conformance.ts';
 
@@ -14,7 +15,7 @@ storeConformance('a SQLite store that sends', () =>
   onFile(async (file) => {
     const store = openSqlite(file);
     const share = (await store.engine.tryShare())!;
-    await share.start({ taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} });
+    await share.start(IDLE_SENDER);
     return {
       ...store,
       async close() {

@@ -15,6 +15,7 @@ import type { Store } from '../../src/store/store.ts';
 import { wellLane } from '../../src/webhooks/health.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
+import { IDLE_SENDER } from '../helpers/idle-sender.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -32,34 +33,28 @@ const EVERYTHING = {
   total: 0,
   alreadyDelivered: 0,
 };
-const SENDER = { taken() {}, letGo() {}, lingering: () => [], mayOweMore() {} };
 
 describe('a delivery without a row', () => {
   let file: string;
   let store: Store;
-  let share: Share | undefined;
+  let share: Share;
   let beside: Database.Database;
 
   beforeEach(async () => {
     file = join(temporaryFolder(), 'mortise.db');
-    await open(file);
+    store = openSqlite(file);
+    share = (await store.engine.tryShare())!;
+    await share.start(IDLE_SENDER);
     beside = new Database(file);
     for (const id of ['a', 'b']) subscribe(beside, id);
   });
   afterEach(async () => {
     beside.close();
-    await share?.release();
+    await share.release();
     await store.close();
   });
 
-  async function open(path: string): Promise<void> {
-    store = openSqlite(path);
-    share = (await store.engine.tryShare())!;
-    await share.start(SENDER);
-  }
-
-  const count = (table: string, db = beside) =>
-    db.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get();
+  const count = (table: string) => beside.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get();
 
   async function handOut(events = 1): Promise<OwedDelivery[]> {
     await store.events.publish(Array.from({ length: events }, () => eventRow()));
@@ -69,11 +64,11 @@ describe('a delivery without a row', () => {
   const ended = (delivery: OwedDelivery) =>
     store.deliveries.record({ attempts: [attemptRecord(delivery)] });
 
-  /** The file as a process leaves it that is killed now, in the hands of the next. */
-  async function afterAKill(): Promise<Store> {
+  /** The file as a process leaves it that is killed now. */
+  function afterAKill(): string {
     const copy = join(temporaryFolder(), 'mortise.db');
     for (const end of ['', '-wal']) copyFileSync(file + end, copy + end);
-    return openSqlite(copy);
+    return copy;
   }
 
   it('that ends never has one; its event leaves the outbox with the next record', async () => {
@@ -91,7 +86,7 @@ describe('a delivery without a row', () => {
     await ended(first!);
     const failed = attemptRecord(fourth!, { outcome: 'retry', nextDueAt: Date.now() + HOUR });
     await store.deliveries.record({ attempts: [failed] });
-    const next = await afterAKill();
+    const next = openSqlite(afterAKill());
     try {
       const { owed } = await next.events.fanOut(256, Date.now(), HOUR);
       expect(owed.map(({ id }) => id).sort()).to.deep.equal([second!.id, third!.id].sort());
@@ -188,15 +183,14 @@ describe('a delivery without a row', () => {
 
   it('has one when another may send', async () => {
     await handOut();
-    await share!.release();
+    await share.release();
     expect([count('deliveries'), count('outbox')]).to.deep.equal([2, 0]);
   });
 
   it('cannot be copied to another store after a kill', async () => {
     const [first] = await handOut(2);
     await ended(first!);
-    const killed = join(temporaryFolder(), 'mortise.db');
-    for (const end of ['', '-wal']) copyFileSync(file + end, killed + end);
+    const killed = afterAKill();
     expect(() => openSqliteCopySource(killed)).to.throw(/would send some of them twice/);
     const next = openSqlite(killed);
     while ((await next.events.fanOut(256, Date.now(), HOUR)).events > 0);

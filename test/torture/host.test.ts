@@ -12,8 +12,9 @@ import { BEHAVIOURS, behavioursTable } from './behaviours.ts';
 import { PLAYED, startTortureServer, type TortureServer } from './server.ts';
 
 /** Nothing is waited for longer than this; the rest is for a machine that is busy. */
-const LATE_S = 5;
 const TOTAL_MS = 15_000;
+/** How late a busy machine looks at an answer. */
+const LATE_S = 5;
 const GROWTH_MB = 64;
 /** A healthy add-on is told while the others do their worst. */
 const HEALTHY_MS = 2_000;

@@ -90,15 +90,14 @@ export function deliveryStore(
   function recordOne(record: AttemptRecord): boolean {
     const { delivery } = record;
     let hasEnded = false;
-    const isUnwritten = unwritten.has(delivery);
     if (record.outcome !== 'retry') {
-      hasEnded = end.run(delivery.id, delivery.replayId).changes === 1 || isUnwritten;
+      const hadRow = end.run(delivery.id, delivery.replayId).changes === 1;
+      hasEnded = hadRow || unwritten.has(delivery);
       // Nothing was sent, and why has been written down with all that were ended together.
       if (!hasEnded && record.outcome === 'dropped') return false;
       // Otherwise unguarded: that the receiver said 2xx is a fact, whoever is told of it.
       if (hasEnded && delivery.replayId !== null) replays.ended(delivery.replayId, record.outcome);
     } else if (!record.isProbe) {
-      if (isUnwritten) unwritten.write([delivery]);
       // Guarded by the count seen: an engine that lost its turn meanwhile moves nothing.
       const moved = postpone.run(
         record.number,
@@ -113,9 +112,6 @@ export function deliveryStore(
     if (record.reason === 'gone') webhooks.switchOff(delivery.webhookId, record.at);
     return hasEnded;
   }
-
-  const hasEndedUnwritten = ({ outcome, delivery }: AttemptRecord) =>
-    outcome !== 'retry' && unwritten.has(delivery);
 
   return {
     ...deliveryViews(db, attemptTables, eventTables, unwritten),
@@ -146,8 +142,10 @@ export function deliveryStore(
     async record({ attempts, lanes: states = [], calls = [] }) {
       const ended = await writer.write(() => {
         unwritten.removeDone();
+        const handed = attempts.filter(({ delivery }) => unwritten.has(delivery));
+        unwritten.write(handed.filter(isTriedAgain).map(deliveryOf));
         const those = attempts.filter(recordOne);
-        unwritten.ended(attempts.filter(hasEndedUnwritten).map(({ delivery }) => delivery));
+        unwritten.ended(handed.filter(isLast).map(deliveryOf));
         for (const state of states) laneStates.write(state);
         for (const call of calls) insertCall.run(call);
         return those;
@@ -182,6 +180,11 @@ export function deliveryStore(
     },
   };
 }
+
+const deliveryOf = ({ delivery }: AttemptRecord) => delivery;
+const isLast = ({ outcome }: AttemptRecord) => outcome !== 'retry';
+/** After a probe it is owed as it was. */
+const isTriedAgain = (record: AttemptRecord) => !isLast(record) && !record.isProbe;
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 type RawLaneState = { [K in keyof Omit<LaneState, 'installationId'>]: LaneState[K] | null };

@@ -100,12 +100,13 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (run) remove.run(...run);
       run = undefined;
     };
+    const some = waiting.all(unwritten.lastHanded, limit);
+    const hasEnded = unwritten.endedOfEarlier(some);
     const owe = (event: Waiting, rows: Told[]) => {
       const deliveries = owedTo(event, rows, now, now + expiresAfterMs);
-      const hasEnded = unwritten.endedOfEarlier(event.seq, event.eventAt);
       owed.push(...deliveries.filter((delivery) => !hasEnded(delivery.id) && insert(delivery)));
     };
-    for (const event of waiting.all(unwritten.lastHanded, limit)) {
+    for (const event of some) {
       if (owed.length >= DELIVERIES_PER_CHUNK) break;
       const { seq, context, orderingKey } = event;
       const order = orderingKey === null ? undefined : `${context}\u0000${orderingKey}`;

@@ -95,7 +95,7 @@ export class Unwritten {
   /** Inside a transaction: they have rows from here on, but for those that it has ended. */
   write(deliveries: OwedDelivery[]): void {
     if (deliveries.length === 0) return;
-    const hasEnded = this.#endedSince(Math.min(...deliveries.map(({ eventAt }) => eventAt)));
+    const hasEnded = this.#endedOf(deliveries);
     for (const delivery of deliveries) if (!hasEnded(delivery.id)) this.#insert(delivery);
     this.#writer.afterCommit(() => this.#handed.forget(deliveries));
   }
@@ -134,14 +134,16 @@ export class Unwritten {
     await this.#writer.write(() => this.writeOf(installationId), 'committed');
   }
 
-  /** Inside a transaction. @returns whether an earlier process handed out a delivery of this event that has ended */
-  endedOfEarlier(seq: number, eventAt: number): (id: string) => boolean {
-    return seq <= this.#lastOfEarlier ? this.#endedSince(eventAt) : () => false;
+  /** Inside a transaction. @returns whether an earlier process handed out a delivery of these events that has ended */
+  endedOfEarlier(events: { seq: number; eventAt: number }[]): (id: string) => boolean {
+    const earlier = events.filter(({ seq }) => seq <= this.#lastOfEarlier);
+    return earlier.length > 0 ? this.#endedOf(earlier) : () => false;
   }
 
-  #endedSince(eventAt: number): (id: string) => boolean {
+  #endedOf(some: { eventAt: number }[]): (id: string) => boolean {
     // The clock may have been set back since, not by days.
-    const tables = this.#attempts.newestFirstSince(eventAt - DAY_MS);
+    const since = Math.min(...some.map(({ eventAt }) => eventAt)) - DAY_MS;
+    const tables = this.#attempts.newestFirstSince(since);
     return (id) => tables.some(({ endOf }) => endOf.get(id) !== undefined);
   }
 
