@@ -17,6 +17,7 @@ import { createRoutes } from './http/app.ts';
 import { type InstallKey, loadInstallKey } from './lifecycle/install-key.ts';
 import { AddonJwtVerifier } from './oauth/addon-jwt.ts';
 import type { Platform } from './platform/platform.ts';
+import type { Share } from './store/engine-store.ts';
 import { openStore, type StoreOptions } from './store/open-store.ts';
 import { AttemptThreads } from './webhooks/attempt-threads.ts';
 import { type Attempts, LocalAttempts } from './webhooks/attempts.ts';
@@ -89,7 +90,7 @@ export function createHostOn(
     store,
     box,
     outbound,
-    openAttempts: (onUndeclared) => openAttempts(parts, onUndeclared),
+    openAttempts: (share, onUndeclared) => openAttempts(parts, share, onUndeclared),
     jwt: new AddonJwtVerifier(store.installations, box),
     installKey: () => {
       installKey ??= loadInstallKey(store.installKeys, box, settings.clock.now());
@@ -130,13 +131,14 @@ export function createHostOn(
 
 function openAttempts(
   { settings, store, box, outbound }: HostParts,
+  { lifetime }: Pick<Share, 'lifetime'>,
   onUndeclared: (eventType: string, pointers: string[]) => void,
 ): Attempts {
   const { platform, clock, log, deliveryThreads: threads } = settings;
   if (threads > 0) {
     return new AttemptThreads({
       threads,
-      open: () => openDeliveryThread(settings),
+      open: () => openDeliveryThread(settings, lifetime),
       log,
       clock,
       onUndeclared,

@@ -9,11 +9,11 @@ import type { Told } from './webhooks/attempt-messages.ts';
 import { LocalAttempts } from './webhooks/attempts.ts';
 import { serveAttempts } from './webhooks/serve-attempts.ts';
 
-const { database, definition, secretKey, previousSecretKeys, policy } =
+const { database, definition, lifetime, secretKey, previousSecretKeys, policy } =
   workerData as DeliveryThreadData;
 const port = parentPort!;
 const tell = (told: Told) => port.postMessage(told);
-const store = openAttemptStore(database);
+const store = openAttemptStore(database, lifetime);
 const outbound = createOutbound(policy);
 const attempts = new LocalAttempts({
   ...store,

@@ -1,5 +1,6 @@
 // What keeps several senders on one database apart, and loses nothing between them.
 const SHARE = 'test/store/postgres-share.test.ts';
+const GATE = 'test/store/postgres-gate.test.ts';
 const LEASE = 'test/store/postgres-lease.test.ts';
 const HEAR = 'test/webhooks/hear.test.ts';
 const FLOWS = 'test/flows/replicas.test.ts';
@@ -22,6 +23,24 @@ const OWNERS = [
     replace: 'OR EXISTS (SELECT 1 FROM mortise.lifetime',
     test: SHARE,
     grep: 'may have forgotten',
+  },
+  {
+    name: 'share: looks for work whatever was forgotten',
+    guards: 'what PostgreSQL has forgotten is read anew, at once',
+    file: 'src/store/postgres/share.ts',
+    find: 'if (lifetime !== this.lifetime)',
+    replace: 'if (false)',
+    test: SHARE,
+    grep: 'with the next look for work',
+  },
+  {
+    name: 'gate: of whatever lifetime',
+    guards: 'what was read before PostgreSQL crashed is not sent',
+    file: 'src/store/postgres/gate.ts',
+    find: 'lifetime === undefined || session.lifetime === lifetime',
+    replace: 'true',
+    test: GATE,
+    grep: 'lets nothing pass that was read before',
   },
   {
     name: 'right: not renewed',

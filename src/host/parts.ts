@@ -3,6 +3,7 @@ import type { Outbound } from '../core/outbound.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { InstallKey } from '../lifecycle/install-key.ts';
 import type { AddonJwtVerifier } from '../oauth/addon-jwt.ts';
+import type { Share } from '../store/engine-store.ts';
 import type { EventRow, LaneState } from '../store/rows.ts';
 import type { Store } from '../store/store.ts';
 import type { Attempts } from '../webhooks/attempts.ts';
@@ -22,8 +23,14 @@ export interface HostParts {
   store: Store;
   box: SecretBox;
   outbound: Outbound;
-  /** Where the engine's attempts are made. @param onUndeclared hears of fields the payload schema does not name. */
-  openAttempts: (onUndeclared: (eventType: string, pointers: string[]) => void) => Attempts;
+  /**
+   * Where the engine's attempts are made, for one share. @param onUndeclared hears of fields the payload schema does not
+   * name.
+   */
+  openAttempts: (
+    share: Pick<Share, 'lifetime'>,
+    onUndeclared: (eventType: string, pointers: string[]) => void,
+  ) => Attempts;
   jwt: AddonJwtVerifier;
   /** The key pair that signs install calls; made on first use. */
   installKey: () => Promise<InstallKey>;

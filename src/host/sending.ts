@@ -70,7 +70,7 @@ export class Sending {
   async #begin(share: Share): Promise<void> {
     const { store, settings, metrics } = this.#parts;
     const { clock, log, random } = settings;
-    this.#attempts = this.#parts.openAttempts((eventType, pointers) =>
+    this.#attempts = this.#parts.openAttempts(share, (eventType, pointers) =>
       this.#sayUndeclared(eventType, pointers),
     );
     const engine = new Engine({

@@ -32,6 +32,11 @@ export interface EngineLock {
  * store knows; it changes while processes come and go.
  */
 export interface Share extends EngineLock {
+  /**
+   * Names how long the store has kept all that was committed: what was read for this share is sent in no other. undefined:
+   * it never forgets.
+   */
+  readonly lifetime: string | undefined;
   /** Synchronous: whether anything may begin for this installation. Once it may not, another will soon. */
   includes(installationId: string): boolean;
   /** Of 256 parts. */

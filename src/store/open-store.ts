@@ -33,10 +33,10 @@ export function openStore(
     : openSqlite(database, observer, options.settle);
 }
 
-/** For a thread that makes attempts, beside a store that is open already. */
-export function openAttemptStore(database: string): AttemptStore {
+/** For a thread that makes attempts, beside a store that is open already. @param lifetime of the share that they are for. */
+export function openAttemptStore(database: string, lifetime?: string): AttemptStore {
   return isPostgresUrl(database)
-    ? openPostgresForAttempts(database)
+    ? openPostgresForAttempts(database, lifetime)
     : openSqliteForAttempts(database);
 }
 

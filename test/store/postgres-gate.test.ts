@@ -4,7 +4,7 @@
 // reads in the statement that reads it; whoever comes second with no wait for what others have changed; whatever changes
 // an epoch with 'durable' unless it is asked for more; shut when it cannot read with FRESH_MS of a minute; not answering
 // without the limit of the wait; taken for dead without the look at its own row; lost without forgetting; a crash without
-// the look at the lifetime; a server that has just begun without the wait for all; the sweep without deleting, and with deleting whatever has been seen.
+// the look at the lifetime; what was read before one without a look at the share's; a server that has just begun without the wait for all; the sweep without deleting, and with deleting whatever has been seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -177,6 +177,36 @@ describe('the gate on PostgreSQL', () => {
     expect(sending.gate.isCurrent(id, epoch)).to.equal(true);
   });
 
+  it('lets nothing pass that was read before PostgreSQL crashed', async () => {
+    const { id, epoch } = await installIn(revoking);
+    const share = (await revoking.engine.tryShare())!;
+    const ofShare = openAttemptStore(url, share.lifetime);
+    const both = [ofShare.gate, revoking.deliveries];
+    try {
+      for (const gate of both) {
+        await gate.recipient(id);
+        expect(gate.isCurrent(id, epoch)).to.equal(true);
+      }
+      await db.run(sql`TRUNCATE mortise.lifetime`);
+      for (const gate of both) {
+        await until(
+          async () => (await codeOf(gate.recipient(id))) === 'store_forgot',
+          'a new lifetime',
+        );
+        expect(gate.isCurrent(id, epoch)).to.equal(false);
+      }
+      await share.release();
+      // What is read from here on is of the new one.
+      const next = (await revoking.engine.tryShare())!;
+      await revoking.deliveries.recipient(id);
+      expect(revoking.deliveries.isCurrent(id, epoch)).to.equal(true);
+      expect(await codeOf(ofShare.gate.recipient(id))).to.equal('store_forgot');
+      await next.release();
+    } finally {
+      await ofShare.close();
+    }
+  });
+
   it('that has not yet noticed a crash is waited for, whatever numbers it has seen', async () => {
     const { id } = await installIn(revoking);
     await db.run(sql`INSERT INTO mortise.gates (id, seen, lifetime)
@@ -259,6 +289,13 @@ describe('the gate on PostgreSQL', () => {
     expect(sending.gate.isCurrent(id, epoch)).to.equal(false);
     sending = openAttemptStore(url);
   });
+
+  function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+    return work.then(
+      () => undefined,
+      ({ code }) => code,
+    );
+  }
 
   async function gates(): Promise<number> {
     return (await db.all(sql`SELECT 1 FROM mortise.gates`)).length;

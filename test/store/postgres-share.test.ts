@@ -3,7 +3,7 @@
 //
 // Seen red: a share that is not renewed, or renewed though its row is gone; more than a fair share kept; buckets taken
 // whatever their fence; an outbox that begins where it did for other buckets, or at the first of one; given up while something is under way there, or while a fan-out relies on them; word taken from
-// buckets that are another's; a replica that is gone not waited for, and fanning out; what is owed counted twice.
+// buckets that are another's; a look for work that does not look at the lifetime; a replica that is gone not waited for, and fanning out; what is owed counted twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -117,7 +117,7 @@ describe('a share of what is sent from PostgreSQL', function () {
     until(
       async () =>
         (
-          await query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+          await query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
           AND query LIKE '%INSERT INTO mortise.deliveries%'`)
         ).length > 0,
       'the fan-out to wait',
@@ -220,6 +220,16 @@ describe('a share of what is sent from PostgreSQL', function () {
       expect([share.isHeld(), share.includes(newId())]).to.deep.equal([false, false]);
     });
   }
+
+  it('is lost with the next look for work when PostgreSQL may have forgotten something', async () => {
+    const { share } = await join(HOUR);
+    expect(await share.lookForWork()).to.equal(undefined);
+    expect(share.isHeld()).to.equal(true);
+    await query('TRUNCATE mortise.lifetime');
+    expect(await share.lookForWork()).to.equal(undefined);
+    expect([share.isHeld(), share.includes(newId())]).to.deep.equal([false, false]);
+    await share.lost;
+  });
 
   it('of one that is gone is taken after a lease, though a clock was set back by an hour; of one that lives is not', async () => {
     const first = await join(4_000);

@@ -42,7 +42,7 @@ describe('an engine that hears of what others have made due', () => {
           },
         },
       },
-      attempts: parts.openAttempts(() => {}),
+      attempts: parts.openAttempts({ lifetime: undefined }, () => {}),
       clock: settings.clock,
       random: settings.random,
       log: settings.log,

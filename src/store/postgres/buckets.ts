@@ -87,20 +87,26 @@ export function isOwned(own: OwnBuckets): Sql {
 }
 
 /**
- * Whether there is something to fan out or to recover, and whether somebody has left word.
+ * Whether there is something to fan out or to recover, whether somebody has left word, and in which lifetime of
+ * PostgreSQL (lifetime.ts); null: none has begun since it crashed.
  * @param open undefined: all. @param from below this number the outbox has nothing of theirs.
  */
 export async function look(
   db: Database,
   open: number[] | undefined,
   from: number,
-): Promise<{ hasWork: boolean; isTold: boolean }> {
+): Promise<{ hasWork: boolean; isTold: boolean; lifetime: string | null }> {
   const isMine = open ? sql`bucket = ANY (${open}::smallint[])` : raw('true');
   const order = raw(open ? 'bucket, seq' : 'seq');
   // Of EXISTS PostgreSQL drops the order, and may read the table from its beginning.
-  const row = await db.get<{ hasWork: boolean; isTold: boolean }>(sql`SELECT
+  const row = await db.get<{
+    hasWork: boolean;
+    isTold: boolean;
+    lifetime: string | null;
+  }>(sql`SELECT
       (SELECT seq FROM mortise.outbox WHERE ${isMine} AND seq >= ${from} ORDER BY ${order} LIMIT 1) IS NOT NULL
         OR EXISTS (SELECT 1 FROM mortise.recoveries WHERE ${isMine}) AS "hasWork",
-      EXISTS (SELECT 1 FROM mortise.handed WHERE ${isMine}) AS "isTold"`);
+      EXISTS (SELECT 1 FROM mortise.handed WHERE ${isMine}) AS "isTold",
+      (SELECT id FROM mortise.lifetime) AS lifetime`);
   return row!;
 }

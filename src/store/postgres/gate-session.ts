@@ -47,6 +47,11 @@ export class GateSession {
     return this.#isFresh(FRESH_MS) && this.#known.get(installationId) === epoch;
   }
 
+  /** Of PostgreSQL, in which it has looked last; undefined: it has not. */
+  get lifetime(): string | undefined {
+    return this.#lifetime;
+  }
+
   /** Looks, if the last look was not just now. @throws store_unreachable, store_busy */
   async refresh(): Promise<void> {
     if (this.#isFresh(FRESH_MS / 2)) return;

@@ -1,6 +1,7 @@
 // What the gate asks: whom a delivery is for, and whether that has changed since. While something is sent a session is
 // open, which hears of every change within FRESH_MS, or knows that it does not.
 import sql from 'sql-template-tag';
+import { MortiseError } from '../../core/errors.ts';
 import type { GateStore } from '../delivery-store.ts';
 import type { InstallationRow, Recipient, WebhookRow } from '../rows.ts';
 import type { Database } from './database.ts';
@@ -16,19 +17,25 @@ const CLOSED_AFTER_MS = 10_000;
 export class Gate implements GateStore {
   readonly #db: Database;
   readonly #own: Database;
+  readonly #lifetime: () => string | undefined;
   #session: GateSession | undefined;
   #askedAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param own connection, for which it never has to stand in line. */
-  constructor(db: Database, own: Database) {
+  /**
+   * @param own connection, for which it never has to stand in line. @param lifetime in which what is sent was read: when
+   *   PostgreSQL begins another, none of it passes. undefined: any.
+   */
+  constructor(db: Database, own: Database, lifetime: () => string | undefined) {
     this.#db = db;
     this.#own = own;
+    this.#lifetime = lifetime;
   }
 
   recipient = async (installationId: string): Promise<Recipient | undefined> => {
     const session = this.#open();
     await session.refresh();
+    if (!this.#isOf(session)) throw forgotten();
     for (;;) {
       session.expect(installationId);
       const recipient = await findRecipient(this.#db, installationId);
@@ -40,12 +47,18 @@ export class Gate implements GateStore {
 
   isCurrent = (installationId: string, epoch: number): boolean => {
     this.#askedAt = performance.now();
-    return this.#session?.isCurrent(installationId, epoch) ?? false;
+    const session = this.#session;
+    return session !== undefined && this.#isOf(session) && session.isCurrent(installationId, epoch);
   };
 
   async close(): Promise<void> {
     await this.#shut();
     await this.#own.close();
+  }
+
+  #isOf(session: GateSession): boolean {
+    const lifetime = this.#lifetime();
+    return lifetime === undefined || session.lifetime === lifetime;
   }
 
   #open(): GateSession {
@@ -64,6 +77,16 @@ export class Gate implements GateStore {
     this.#session = undefined;
     await session?.close();
   }
+}
+
+function forgotten(): MortiseError {
+  return new MortiseError({
+    code: 'store_forgot',
+    status: 503,
+    message:
+      'PostgreSQL has crashed, or another has taken its place, and may have forgotten its last commits: what was read before is not sent.',
+    hint: 'Nothing is to be done: what is owed is read again within a second.',
+  });
 }
 
 /** In one statement, so all of it is of one moment. */

@@ -10,10 +10,10 @@ const MOST_CONNECTIONS = 2;
 /** A gate that hears nothing tries another connection: nothing is sent meanwhile. */
 const GATE_POOL = { mostConnections: 1, queryTimeoutMs: 2_000 };
 
-/** @param url of a database that is migrated already. */
-export function openPostgresForAttempts(url: string): AttemptStore {
+/** @param url of a database that is migrated already. @param lifetime of the share (engine-store.ts); undefined: of none. */
+export function openPostgresForAttempts(url: string, lifetime?: string): AttemptStore {
   const db = new Database(url, undefined, { mostConnections: MOST_CONNECTIONS });
-  const gate = openGate(db, url);
+  const gate = openGate(db, url, () => lifetime);
   const clock = new DatabaseClock(db);
   return {
     events: owedEventStore(db),
@@ -28,6 +28,6 @@ export function openPostgresForAttempts(url: string): AttemptStore {
 }
 
 /** With a connection of its own. */
-export function openGate(db: Database, url: string): Gate {
-  return new Gate(db, new Database(url, undefined, GATE_POOL));
+export function openGate(db: Database, url: string, lifetime: () => string | undefined): Gate {
+  return new Gate(db, new Database(url, undefined, GATE_POOL), lifetime);
 }

@@ -40,7 +40,7 @@ export function openPostgres(
   const db = new Database(url, observer);
   const days = { events: new Days(db, 'events'), attempts: new Days(db, 'attempts') };
   const own = new OwnBuckets();
-  const gate = openGate(db, url);
+  const gate = openGate(db, url, () => own.lifetime);
   const clock = new DatabaseClock(db);
   const starts = new Starts();
   return {

@@ -5,14 +5,17 @@ import { BUCKETS, bucketOf } from '../../core/ids.ts';
 export class OwnBuckets {
   /** As other replicas know this one; undefined: not at all. */
   replica: string | undefined;
+  /** Of PostgreSQL, in which it has joined last. */
+  lifetime: string | undefined;
   readonly #held = new Set<number>();
   readonly #leaving = new Set<number>();
   #isAlone = true;
 
   /** It shares with others from now on, and has nothing yet. */
-  join(replica: string): void {
+  join(replica: string, lifetime: string): void {
     this.#isAlone = false;
     this.replica = replica;
+    this.lifetime = lifetime;
   }
 
   /** What it had is of others. */

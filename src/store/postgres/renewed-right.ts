@@ -22,7 +22,7 @@ export class RenewedRight {
   #renewed: Moment;
   #isRenewing = false;
   #isOver = false;
-  #lose!: () => void;
+  #resolveLost!: () => void;
 
   /** @param renew whether it was still there to be renewed. @param began before it was taken. */
   constructor(renew: () => Promise<boolean>, leaseMs: number, began: Moment) {
@@ -30,13 +30,20 @@ export class RenewedRight {
     this.#leaseMs = leaseMs;
     this.#renewed = began;
     this.lost = new Promise((resolve) => {
-      this.#lose = resolve;
+      this.#resolveLost = resolve;
     });
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   isHeld(): boolean {
     return !this.#isOver && elapsed(this.#renewed) < this.#leaseMs - MARGIN_MS;
+  }
+
+  /** It is found to be gone before it ran out. */
+  lose(): void {
+    if (this.#isOver) return;
+    this.end();
+    this.#resolveLost();
   }
 
   /** Nobody hears of a loss any more. */
@@ -46,7 +53,7 @@ export class RenewedRight {
   }
 
   #tick(): void {
-    if (!this.isHeld()) this.#isLost();
+    if (!this.isHeld()) this.lose();
     else if (elapsed(this.#renewed) > this.#leaseMs / 3) void this.#renew();
   }
 
@@ -57,16 +64,11 @@ export class RenewedRight {
     try {
       const began = now();
       if (await this.#renewIt()) this.#renewed = began;
-      else if (!this.#isOver) this.#isLost();
+      else this.lose();
     } catch {
       // It runs on until it is over.
     } finally {
       this.#isRenewing = false;
     }
-  }
-
-  #isLost(): void {
-    this.end();
-    this.#lose();
   }
 }

@@ -45,19 +45,21 @@ export async function joinReplicas(parts: ShareParts): Promise<Share> {
     );
     return lifetimeOf(tx);
   });
-  // Of what PostgreSQL has forgotten in a crash it would know nothing: it joins anew then, and reads what is owed.
+  // Of what PostgreSQL has forgotten in a crash it would know nothing: it joins anew then, and reads what is owed. Each look
+  // for work says so too, and sooner.
   const renew = async () =>
     (
       await db.alone(sql`UPDATE mortise.replicas SET expires_at = ${expiryOf(leaseMs)} WHERE id = ${replica}
         AND EXISTS (SELECT 1 FROM mortise.lifetime WHERE id = ${lifetime}) RETURNING ${DURABLE}`)
     ).length === 1;
   starts.forget();
-  own.join(replica);
-  return new BucketShare(parts, replica, new RenewedRight(renew, leaseMs, began));
+  own.join(replica, lifetime);
+  return new BucketShare(parts, replica, lifetime, new RenewedRight(renew, leaseMs, began));
 }
 
 class BucketShare implements Share {
   readonly lost: Promise<void>;
+  readonly lifetime: string;
   readonly #parts: ShareParts;
   readonly #replica: string;
   readonly #right: RenewedRight;
@@ -69,9 +71,10 @@ class BucketShare implements Share {
   /** What changes hands, and word of what is owed there, one after the other: so that each is counted once. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: ShareParts, replica: string, right: RenewedRight) {
+  constructor(parts: ShareParts, replica: string, lifetime: string, right: RenewedRight) {
     this.#parts = parts;
     this.#replica = replica;
+    this.lifetime = lifetime;
     this.#right = right;
     this.lost = right.lost.then(() => this.#end());
   }
@@ -101,7 +104,11 @@ class BucketShare implements Share {
     const { db, own, starts } = this.#parts;
     const { open } = own;
     if (open?.length === 0) return undefined;
-    const { hasWork, isTold } = await look(db, open, starts.outbox.seq);
+    const { hasWork, isTold, lifetime } = await look(db, open, starts.outbox.seq);
+    if (lifetime !== this.lifetime) {
+      this.#right.lose();
+      return undefined;
+    }
     if (!isTold && !hasWork) return undefined;
     const told = isTold ? await this.#inTurn(() => this.#takeHanded()) : NOTHING;
     return { ...told, hasMore: hasWork };

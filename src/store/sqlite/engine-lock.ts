@@ -113,6 +113,7 @@ function wholeShare(
   const hasChanges = changesOf(db);
   return {
     ...held(release),
+    lifetime: undefined,
     includes: () => true,
     size: BUCKETS,
     async start(sender) {
