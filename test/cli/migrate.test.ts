@@ -257,7 +257,7 @@ describe('mortise migrate', function () {
     await killed.waitFor(/^events_\d+: 1000 rows copied$/m);
     await until(async () => {
       const waiting = await asOwner(
-        `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
         [],
         url,
       );

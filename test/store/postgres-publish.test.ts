@@ -192,7 +192,8 @@ describe('publishing on PostgreSQL', () => {
       await faster.query('BEGIN; DELETE FROM mortise.outbox');
       const late = store.events.fanOut(256, Date.now(), 3_600_000);
       await until(async () => {
-        const waiting = await query('SELECT 1 FROM pg_locks WHERE NOT granted');
+        const waiting = await query(`SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`);
         return waiting.length > 0;
       }, 'the late one to wait');
       await faster.query('COMMIT');

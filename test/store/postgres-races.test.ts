@@ -456,7 +456,8 @@ describe('at the same time on PostgreSQL', () => {
       const left = await one.get(sql`SELECT current_setting('lock_timeout') AS lock,
         current_setting('idle_in_transaction_session_timeout') AS idle,
         (SELECT count(*) FROM pg_prepared_statements) AS prepared,
-        (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') AS locks`);
+        (SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+          WHERE d.datname = current_database() AND locktype = 'advisory') AS locks`);
       expect(left).to.deep.equal({ lock: '0', idle: '0', prepared: 0, locks: 0 });
       await one.close();
     });
