@@ -103,14 +103,9 @@ export async function attempt(
       recipient = undefined;
       continue;
     }
-    const known = [recipient.secrets, recipient.previous].filter(
-      (secrets) => secrets !== undefined,
-    );
+    const called = recipient;
     const { silentUntil, ...outcome } = decideOutcome(answer, {
-      secrets: [
-        ...known.flatMap(({ shared, webhook }) => [shared, webhook]),
-        ...(headers.authorization ? [headers.authorization.slice('JWT '.length)] : []),
-      ],
+      secrets: () => secretsIn(called, headers),
       number,
       isProbe,
       now: clock.now(),
@@ -132,6 +127,16 @@ export async function attempt(
   if (withheldAt.size < MOST_LOOKS) throw gateUnsure();
   const message = 'The installation kept changing while it was being called.';
   return dropped(delivery, parts, { reason: 'not_installed', message }, { event, epoch: 0 });
+}
+
+/** What an answer might echo. */
+export function secretsIn(
+  { secrets, previous }: Pick<KnownRecipient, 'secrets' | 'previous'>,
+  { authorization }: Record<string, string>,
+): string[] {
+  const known = [secrets, previous].filter((each) => each !== undefined);
+  const token = authorization ? [authorization.slice('JWT '.length)] : [];
+  return [...known.flatMap(({ shared, webhook }) => [shared, webhook]), ...token];
 }
 
 /** It has not changed each time: the store could not tell in time. */
@@ -196,17 +201,18 @@ export function headersOf(
   platform: Platform,
 ): Record<string, string> {
   const { installation, secrets, previous } = recipient;
+  const date = dateOf(event.createdAt);
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'user-agent': 'Mortise-Webhooks/1',
     'x-event-key': event.type,
-    'x-event-time': httpDate(event.createdAt),
+    'x-event-time': date.http,
     'x-hook-uuid': gate.webhook.id,
     'x-request-uuid': delivery.id,
     'x-attempt-number': String(number),
     traceparent: traceparentOf(traceId, spanOf(delivery.id, now)),
     'mortise-event-id': event.id,
-    'mortise-event-time': isoTime(event.createdAt),
+    'mortise-event-time': date.iso,
   };
   if (delivery.replayId !== null) headers['mortise-replay'] = delivery.replayId;
   if (body.withheld.length > 0) headers['mortise-withheld'] = describeWithheld(body.withheld);
@@ -227,12 +233,12 @@ export function headersOf(
   return headers;
 }
 
-let lastDate = { second: 0, text: '' };
+let lastDate = { ms: Number.NaN, http: '', iso: '' };
 
-function httpDate(ms: number): string {
-  const second = Math.floor(ms / 1000);
-  if (second !== lastDate.second) lastDate = { second, text: new Date(ms).toUTCString() };
-  return lastDate.text;
+/** Of one event many are told one after the other. */
+function dateOf(ms: number): { http: string; iso: string } {
+  if (ms !== lastDate.ms) lastDate = { ms, http: new Date(ms).toUTCString(), iso: isoTime(ms) };
+  return lastDate;
 }
 
 const WITHHELD_HEADER_CHARACTERS = 1_000;

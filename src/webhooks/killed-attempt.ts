@@ -16,7 +16,7 @@ export function killedAttempt(
       message: 'The thread that made this attempt died of it; the host’s log says how.',
       durationMs: 0,
     },
-    { number, isProbe, now, expiresAt: delivery.expiresAt, random, secrets: [] },
+    { number, isProbe, now, expiresAt: delivery.expiresAt, random, secrets: () => [] },
   );
   return {
     record: { delivery, isProbe, number, at: now, url: '', withheld: [], ...outcome },

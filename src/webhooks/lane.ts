@@ -5,9 +5,9 @@ import type { Endpoint } from './endpoint.ts';
 import { blockedUntil, wellLane } from './health.ts';
 import type { Standing } from './slots.ts';
 
-/** Rows in hand of one lane at most, and of all; read from the table at once. */
+/** Deliveries in hand of one lane at most, and of all; read from the table at once. */
 const MOST_IN_HAND = 8_192;
-export const ALL_IN_HAND = 16_384;
+export const ALL_IN_HAND = 32_768;
 const FEWEST_READ = 16;
 const MOST_READ = 256;
 /** An attempt that has not ended by then makes its lane a slow one. */

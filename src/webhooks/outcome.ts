@@ -23,7 +23,8 @@ export function decideOutcome(
     now: number;
     expiresAt: number;
     random: number;
-    secrets: string[];
+    /** Asked where there is something to hide them in. */
+    secrets: () => string[];
   },
 ): Outcome {
   const seen = {
@@ -72,10 +73,10 @@ export function decideOutcome(
 }
 
 /** What an operator sees of an answer: short, and without our secrets in it. */
-function excerptOf(body: Buffer, secrets: string[]): string {
+function excerptOf(body: Buffer, secrets: () => string[]): string {
   if (body.length === 0) return '';
   const read = body.subarray(0, 8 * EXCERPT_CHARACTERS);
-  return blackened(read.toString('utf8'), secrets, read.length < body.length).slice(
+  return blackened(read.toString('utf8'), secrets(), read.length < body.length).slice(
     0,
     EXCERPT_CHARACTERS,
   );

@@ -6,7 +6,7 @@ import { traceOf } from '../core/trace.ts';
 import type { EventType, Platform } from '../platform/platform.ts';
 import { redact } from '../platform/redact.ts';
 import type { WebhookRow } from '../store/rows.ts';
-import { headersOf } from './attempt.ts';
+import { headersOf, secretsIn } from './attempt.ts';
 import { envelope } from './envelope.ts';
 import { decideOutcome, type Outcome } from './outcome.ts';
 import type { KnownRecipient } from './recipients.ts';
@@ -63,13 +63,10 @@ export async function sendTest(
     mayStart,
   });
   if (answer.kind === 'withheld') return undefined;
-  const { authorization: token, ...shown } = headers;
+  const { authorization: _, ...shown } = headers;
   for (const name of SIGNATURES) if (name in shown) shown[name] = '…';
   const outcome = decideOutcome(answer, {
-    secrets: [
-      ...[secrets, previous].flatMap((known) => (known ? [known.shared, known.webhook] : [])),
-      ...(token ? [token.replace(/^JWT /, '')] : []),
-    ],
+    secrets: () => secretsIn({ secrets, previous }, headers),
     number: 1,
     isProbe: true,
     now,

@@ -10,10 +10,10 @@ import { expectBalanced, Rig, sleep } from './rig.ts';
 import { chosenSeed, seededRandom } from './seeded-random.ts';
 
 const KILLS = Number(process.env.MORTISE_FAULT_KILLS ?? (ON_POSTGRES ? 60 : 200));
-/** They take about half of that where two cores have nothing else to do; elsewhere it is said how far it came. */
+/** They take a fifth to a third of that where two cores have nothing else to do; it is said how far it came in the end. */
 const BUDGET_MS = process.env.MORTISE_FAULT_KILLS
   ? Number.POSITIVE_INFINITY
-  : KILLS * (ON_POSTGRES ? 1_000 : 500);
+  : KILLS * (ON_POSTGRES ? 2_500 : 1_250);
 /** How many live long enough to record what they began; on PostgreSQL it takes them longer until they send. */
 const LONG_LIVES = ON_POSTGRES ? 0.5 : 0.1;
 /** Who is told of one event; to seed them takes PostgreSQL longer, and to fan out to them. */

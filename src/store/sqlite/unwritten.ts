@@ -9,8 +9,8 @@ import { HandedOut } from './handed-out.ts';
 import { insertOwedRow } from './owed-rows.ts';
 import type { Writer } from './writer.ts';
 
-/** With more, the table is the better place. */
-const MOST = 8_192;
+/** With more, some ten MB, the table is the better place. */
+const MOST = 32_768;
 /** So old ones get rows, for who reads the file in another process: within twice this. */
 const SETTLED_AFTER_MS = 2_000;
 /** Rows that one write makes. */
