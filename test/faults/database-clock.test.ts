@@ -124,6 +124,11 @@ describe('clocks that are hours apart, on PostgreSQL', function () {
       });
       const from = Date.now();
       await sleep(1_500);
+      await until(
+        () => rig.received().some(({ at }) => at >= from),
+        'a delivery by that clock',
+        20_000,
+      );
       expectSigned(from, offset);
       // An hour back nothing of before is due; the third attempt is due a minute later at most.
       if (offset < 0) expect((await attempts()) - before).to.be.at.most(1);
