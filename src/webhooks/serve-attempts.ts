@@ -4,6 +4,12 @@ import { type Asked, CLOSE, type Fault, SETTLE, type Told } from './attempt-mess
 import { type MadeTuple, madeTuple, readAsked, readEvent } from './attempt-tuples.ts';
 import type { AttemptBroken, Attempts } from './attempts.ts';
 
+/**
+ * So many begin before answers to others are read: of more, what each works with is out of the processor's caches before it
+ * is done with, and whoever receives them waits meanwhile.
+ */
+const BEGUN_AT_ONCE = 12;
+
 /** Answers until it is told to end. */
 export function serveAttempts(
   port: MessagePort,
@@ -12,6 +18,8 @@ export function serveAttempts(
 ): void {
   const tell = (told: Told) => port.postMessage(told);
   let made: MadeTuple[] = [];
+  const asked: ReturnType<typeof readAsked>[] = [];
+  let isBeginning = false;
 
   /** Once per turn of the event loop, with all answers that came in it. */
   function tellMade(result: MadeTuple): void {
@@ -32,6 +40,12 @@ export function serveAttempts(
     }
   }
 
+  function begin(): void {
+    for (const each of asked.splice(0, BEGUN_AT_ONCE)) void make(each);
+    isBeginning = asked.length > 0;
+    if (isBeginning) setImmediate(begin);
+  }
+
   async function serve({ attempts: tuples, events, payloads }: Asked): Promise<void> {
     let from = 0;
     for (const event of events) {
@@ -41,10 +55,11 @@ export function serveAttempts(
       if (isForOne) attempts.tellsOne(row.id);
       from += bytes;
     }
-    const asked = tuples.map(readAsked);
+    const more = tuples.map(readAsked);
     // Where that fails, each reads its own, and says what is wrong.
-    await attempts.prefetch(asked.map(({ delivery }) => delivery)).catch(() => undefined);
-    for (const each of asked) void make(each);
+    await attempts.prefetch(more.map(({ delivery }) => delivery)).catch(() => undefined);
+    asked.push(...more);
+    if (!isBeginning) begin();
   }
 
   /** What was looked at before has been acted on, and the gate's moment ends with this turn (sqlite/gate.ts). */
