@@ -15,3 +15,20 @@ export interface StoreObserver {
     reason: string | null,
   ): void;
 }
+
+/** Together those that ended alike: most of them. */
+export function tellEnded(
+  observer: StoreObserver | undefined,
+  attempts: Pick<AttemptRecord, 'outcome' | 'reason'>[],
+): void {
+  if (!observer) return;
+  const alike = new Map<string, { count: number; of: (typeof attempts)[number] }>();
+  for (const of of attempts) {
+    const name = `${of.outcome} ${of.reason}`;
+    const known = alike.get(name);
+    if (known) known.count++;
+    else alike.set(name, { count: 1, of });
+  }
+  for (const { count, of } of alike.values())
+    if (of.outcome !== 'retry') observer.ended(count, of.outcome, of.reason);
+}

@@ -2,7 +2,7 @@
 import sql, { empty, raw } from 'sql-template-tag';
 import { BUCKETS, bucketOf } from '../../core/ids.ts';
 import type { DeliveryStore, GateStore, OwedLane } from '../delivery-store.ts';
-import type { StoreObserver } from '../observer.ts';
+import { type StoreObserver, tellEnded } from '../observer.ts';
 import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
 import type { Database } from './database.ts';
 import type { Days } from './days.ts';
@@ -91,9 +91,7 @@ export function deliveryStore(
         }, 'committed');
       const times = attempts.map(({ at }) => at);
       const { ended, ofOthers } = await days.writing(times, record);
-      for (const { outcome, reason } of ended) {
-        if (outcome !== 'retry') observer?.ended(1, outcome, reason);
-      }
+      tellEnded(observer, ended);
       if (ofOthers > 0) observer?.owed(ofOthers);
     },
     async endUnsent(installationId, because, which, limit) {

@@ -1,7 +1,7 @@
 // What is owed to whom, and what came of every attempt.
 import type { Database } from 'better-sqlite3';
 import type { DeliveryStore, GateStore, Unsendable } from '../delivery-store.ts';
-import type { StoreObserver } from '../observer.ts';
+import { type StoreObserver, tellEnded } from '../observer.ts';
 import type { AttemptRecord, LaneState, OwedDelivery } from '../rows.ts';
 import { type AttemptTables, insertAttempt, insertUnsent } from './attempt-tables.ts';
 import { deliveryViews } from './delivery-views.ts';
@@ -91,8 +91,10 @@ export function deliveryStore(
     const { delivery } = record;
     let hasEnded = false;
     if (record.outcome !== 'retry') {
-      const hadRow = end.run(delivery.id, delivery.replayId).changes === 1;
-      hasEnded = hadRow || unwritten.has(delivery);
+      hasEnded =
+        unwritten.hasWithoutRow(delivery) ||
+        end.run(delivery.id, delivery.replayId).changes === 1 ||
+        unwritten.has(delivery);
       // Nothing was sent, and why has been written down with all that were ended together.
       if (!hasEnded && record.outcome === 'dropped') return false;
       // Otherwise unguarded: that the receiver said 2xx is a fact, whoever is told of it.
@@ -151,8 +153,7 @@ export function deliveryStore(
         return those;
         // After a power loss, what was sent last is sent again, with the same ids. A commit that failed has not been made.
       }, 'committed');
-      for (const { outcome, reason } of ended)
-        if (outcome !== 'retry') observer?.ended(1, outcome, reason);
+      tellEnded(observer, ended);
     },
     async endUnsent(installationId, { reason, message, at }, which, limit) {
       const count = await writer.write(() => {

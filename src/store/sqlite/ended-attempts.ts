@@ -55,8 +55,9 @@ export class EndedAttempts {
   constructor(db: Database, attempts: string) {
     const table = endedTable(attempts);
     this.#read = db.prepare<[], number>(`SELECT ${upTo(attempts)}`).pluck();
+    // OR FAIL, since the transaction is rolled back anyway: a statement that undoes itself copies every page it touches.
     this.#fill = db.prepare(
-      `INSERT INTO ${table} SELECT installation_id, delivery_id, seq FROM ${attempts}
+      `INSERT OR FAIL INTO ${table} SELECT installation_id, delivery_id, seq FROM ${attempts}
        WHERE seq > @from AND seq <= @to AND outcome <> 'retry' ORDER BY installation_id, delivery_id, seq`,
     );
     this.#forget = db.prepare(`DELETE FROM ${table} WHERE installation_id = ''`);

@@ -27,6 +27,8 @@ export class Unwritten {
   readonly #remove;
   readonly #handed = new HandedOut();
   #isOpen = false;
+  /** In the transaction that is open, some may have rows that are still here; longer, where that is rolled back. */
+  #mayHaveRows = false;
   /** Of the outbox when this process began to send. Without one that sends, anything may be of an earlier one. */
   #lastOfEarlier = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -87,6 +89,11 @@ export class Unwritten {
     return this.#handed.has(delivery);
   }
 
+  /** Inside a transaction: whether it is here, and has no row that the transaction has made. */
+  hasWithoutRow(delivery: OwedDelivery): boolean {
+    return !this.#mayHaveRows && this.#handed.has(delivery);
+  }
+
   /** Inside a transaction that logs their ends. */
   ended(deliveries: OwedDelivery[]): void {
     if (deliveries.length > 0) this.#writer.afterCommit(() => this.#handed.forget(deliveries));
@@ -96,8 +103,12 @@ export class Unwritten {
   write(deliveries: OwedDelivery[]): void {
     if (deliveries.length === 0) return;
     const hasEnded = this.#endedOf(deliveries);
+    this.#mayHaveRows = true;
     for (const delivery of deliveries) if (!hasEnded(delivery.id)) this.#insert(delivery);
-    this.#writer.afterCommit(() => this.#handed.forget(deliveries));
+    this.#writer.afterCommit(() => {
+      this.#mayHaveRows = false;
+      this.#handed.forget(deliveries);
+    });
   }
 
   /** Inside a transaction. */
