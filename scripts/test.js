@@ -2,6 +2,7 @@
 // that look at who is held up, and for how long, on either. What failed is said again at the end.
 import { spawn } from 'node:child_process';
 import process from 'node:process';
+import { stripVTControlCharacters } from 'node:util';
 
 const suites = [
   '.mocharc.json',
@@ -24,7 +25,7 @@ async function run(config) {
   }
   const code = await ended;
   if (code === 0) return undefined;
-  const [, summary] = output.split(/^.*\d+ failing.*$/m);
+  const [, summary] = stripVTControlCharacters(output).split(/^ +\d+ failing$/m);
   return summary ?? `mocha ended with code ${code}.\n`;
 }
 

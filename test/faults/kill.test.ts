@@ -10,7 +10,7 @@ import { expectBalanced, Rig, sleep } from './rig.ts';
 import { chosenSeed, seededRandom } from './seeded-random.ts';
 
 const KILLS = Number(process.env.MORTISE_FAULT_KILLS ?? (ON_POSTGRES ? 60 : 200));
-/** They take a fifth to a third of that where two cores have nothing else to do; it is said how far it came in the end. */
+/** They take a third of that, and a little more, where two cores have nothing else to do; it is said how far it came in the end. */
 const BUDGET_MS = process.env.MORTISE_FAULT_KILLS
   ? Number.POSITIVE_INFINITY
   : KILLS * (ON_POSTGRES ? 2_500 : 1_250);
