@@ -7,6 +7,9 @@ import { installationColumns } from './installation-row.ts';
 import { MOMENT_MS } from './moment.ts';
 import { WEBHOOK_COLUMNS } from './webhooks.ts';
 
+/** Some two MB. */
+const MOST_EPOCHS = 20_000;
+
 /** @param isShared with others, whose transactions are their own: nothing is read together then. */
 export function gateStore(db: Database, isShared = false): GateStore {
   const grants = grantStatements(db);
@@ -19,20 +22,37 @@ export function gateStore(db: Database, isShared = false): GateStore {
   const epoch = db
     .prepare<[string], number>('SELECT epoch FROM installations WHERE id = ?')
     .pluck();
+  const changes = db.prepare<[], number>('SELECT count FROM epoch_changes').pluck();
   const begin = db.prepare('BEGIN');
   const commit = db.prepare('COMMIT');
   /** Of the read transaction that is open; long ago, where none is. */
   let momentBegan = Number.NEGATIVE_INFINITY;
+  /** Epochs that were read since one last moved, and how often any had by then. */
+  const epochs = new Map<string, number>();
+  let changesSeen = -1;
 
   /** Opening a read transaction costs ten times what is read in it. */
   function openMoment(): void {
-    if (isShared) return;
     const now = performance.now();
     if (now - momentBegan <= MOMENT_MS) return;
     if (db.inTransaction) commit.run();
     else setImmediate(closeMoment);
     begin.run();
     momentBegan = now;
+    const moved = changes.get()!;
+    if (moved !== changesSeen || epochs.size >= MOST_EPOCHS) epochs.clear();
+    changesSeen = moved;
+  }
+
+  function epochOf(installationId: string): number | undefined {
+    if (isShared) return epoch.get(installationId);
+    openMoment();
+    let known = epochs.get(installationId);
+    if (known === undefined) {
+      known = epoch.get(installationId);
+      if (known !== undefined) epochs.set(installationId, known);
+    }
+    return known;
   }
 
   /** One that stays open would keep the write-ahead log from beginning anew. */
@@ -53,9 +73,6 @@ export function gateStore(db: Database, isShared = false): GateStore {
         }
       );
     },
-    isCurrent(installationId, seen) {
-      openMoment();
-      return epoch.get(installationId) === seen;
-    },
+    isCurrent: (installationId, seen) => epochOf(installationId) === seen,
   };
 }
