@@ -1021,6 +1021,11 @@ const DELIVERIES = [
         replace: 'WHERE s.event_type = @type',
       },
       {
+        file: 'src/store/sqlite/subscribers.ts',
+        find: 'WHERE s.context = ? AND s.event_type = ?)',
+        replace: "WHERE ? <> '' AND s.event_type = ?)",
+      },
+      {
         file: 'src/webhooks/gate.ts',
         find: 'event.context !== installation.context',
         replace: 'false',

@@ -194,6 +194,8 @@ export interface FannedOut {
   owed: OwedDelivery[];
   /** Events that were looked at: 0 when none is waiting. */
   events: number;
+  /** Some wait until more of what is in hand has ended. */
+  isHolding: boolean;
 }
 
 /** Whom a delivery is for, as things stand. */

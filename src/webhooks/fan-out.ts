@@ -12,6 +12,8 @@ import type { Recorder } from './recorder.ts';
 import type { Turns } from './turns.ts';
 
 const EVENTS_PER_PASS = 256;
+/** Until what the store holds back is asked for again, if nothing that was in hand has ended before. */
+const HOLDING_MS = 100;
 /** How long a delivery is owed. */
 export const DELIVERY_LIFETIME_MS = 72 * 3_600_000;
 
@@ -32,6 +34,8 @@ export class FanOut {
   #mayHaveEvents = true;
   /** In the store is more, perhaps, than the lanes have heard of. */
   #mayOweMore = false;
+  /** In the store are events that wait until more of what is in hand has ended. */
+  #isHolding = false;
   #isUnderWay = false;
 
   constructor(parts: FanOutParts) {
@@ -52,6 +56,7 @@ export class FanOut {
 
   /** If there may be events, and what kept it from them is gone. */
   goOn(): void {
+    if (this.#isHolding) this.#mayHaveEvents = true;
     if (!this.#isUnderWay && this.#mayBegin()) void this.#run();
   }
 
@@ -72,6 +77,7 @@ export class FanOut {
         const began = performance.now();
         const pass = await store.events.fanOut(EVENTS_PER_PASS, now, DELIVERY_LIFETIME_MS);
         if (pass.events > 0) this.#mayHaveEvents = true;
+        this.#isHolding = pass.isHolding;
         for (const eventId of toldToOne(pass.owed)) attempts.tellsOne(eventId);
         for (const delivery of pass.owed) turns.hand(delivery, began);
         lanes.endPass();
@@ -79,6 +85,7 @@ export class FanOut {
         // A pass may need no commit: the product's own requests come in between.
         await nextTurn();
       }
+      if (this.#isHolding) loop.wakeAt(clock.now() + HOLDING_MS);
     } catch (error) {
       log.error({ err: error }, 'events could not be fanned out; trying again');
       this.#mayHaveEvents = true;

@@ -1476,7 +1476,7 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
         await store.events.publish([row]);
         const told = await store.events.fanOut(64, T, HOUR);
         const [delivery, ...more] = await owed(here.id);
-        expect(told).to.deep.equal({ owed: [delivery], events: 1 });
+        expect(told).to.deep.equal({ owed: [delivery], events: 1, isHolding: false });
         expect(more).to.deep.equal([]);
         expect(delivery).to.deep.include({
           installationId: here.id,
@@ -1488,7 +1488,11 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
           expiresAt: T + HOUR,
         });
         for (const { id } of [there, deaf]) expect(await owed(id)).to.deep.equal([]);
-        expect(await store.events.fanOut(64, T, HOUR)).to.deep.equal({ owed: [], events: 0 });
+        expect(await store.events.fanOut(64, T, HOUR)).to.deep.equal({
+          owed: [],
+          events: 0,
+          isHolding: false,
+        });
         expect(await owed(here.id)).to.have.length(1);
       });
 

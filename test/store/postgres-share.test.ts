@@ -399,7 +399,7 @@ describe('a share of what is sent from PostgreSQL', function () {
     await install(first.store);
     await publish(first.store);
     await query('DELETE FROM mortise.replicas');
-    expect(await fanOut(first)).to.deep.equal({ owed: [], events: 0 });
+    expect(await fanOut(first)).to.deep.equal({ owed: [], events: 0, isHolding: false });
     expect(await query('SELECT 1 FROM mortise.outbox')).to.have.length(1);
   });
 

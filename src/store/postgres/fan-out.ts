@@ -24,6 +24,8 @@ export const SUBSCRIBED_THEN = raw(`s.since_seq < o.seq
  */
 const NOW = raw('(extract(epoch FROM clock_timestamp()) * 1000)::bigint');
 
+const NOTHING: FannedOut = { owed: [], events: 0, isHolding: false };
+
 interface Told extends Moment {
   firstSeq: number;
   eventSeq: number;
@@ -64,14 +66,14 @@ export function fanOut(
     await lockSubscriptions(tx, replica);
     // Read under the lock: what it relies on here, whoever takes a bucket waits for.
     const { open } = own;
-    if (open?.length === 0 || own.replica !== replica) return { owed: [], events: 0 };
+    if (open?.length === 0 || own.replica !== replica) return NOTHING;
     const rows = await waiting(tx, { open, replica, from: outbox.seq, limit });
-    if (rows.length === 0) return { owed: [], events: 0 };
+    if (rows.length === 0) return NOTHING;
     outbox.found(rows[0]!.firstSeq, rows[0]!);
     const { told, events, progress } = plan(rows);
     const owed = told.map((row) => toOwed(row, now, expiresAt));
     const made = await owe(tx, owed, progress, open);
-    return { owed: owed.filter(({ id }) => made.has(id)), events };
+    return { owed: owed.filter(({ id }) => made.has(id)), events, isHolding: false };
     // After a power loss it is done again: the same deliveries, with the same ids. What was recorded of them since is
     // behind it in the log of PostgreSQL, and gone with it.
   }, 'committed');

@@ -46,11 +46,11 @@ export function eventStore(
       return forgotten.read();
     },
     async fanOut(limit, now, expiresAfterMs) {
-      const pass =
+      const { held, ...pass } =
         fanOut.hand(limit, now, expiresAfterMs) ??
         // After a power loss it is done again: the same deliveries, with the same ids.
         (await writer.write(() => fanOut.write(limit, now, expiresAfterMs), 'committed'));
-      observer?.owed(pass.owed.length);
+      observer?.owed(pass.owed.length + held);
       // Nobody waits for it, and what fails is done with the next record.
       if (unwritten.hasManyDone) {
         void writer.write(() => unwritten.removeDone(), 'committed').catch(() => undefined);

@@ -14,10 +14,10 @@ import type { InstallationRow, LaneState, WebhookRow } from '../rows.ts';
 import { type LoggedRow, type OwedRow, toldDelivery } from '../told-delivery.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
-import { SUBSCRIBED_THEN } from './fan-out.ts';
 import { GRANT_COLUMNS, type RawGrant, readGrant } from './grants.ts';
 import { installationColumns } from './installation-row.ts';
 import { LANE_STATE_COLUMNS } from './lane-states.ts';
+import { subscribedThen } from './subscribers.ts';
 import type { Unwritten } from './unwritten.ts';
 
 const ids = (column: string) => `${column} IN (SELECT value FROM json_each(?))`;
@@ -89,7 +89,7 @@ export function explanationStore(
       `SELECT DISTINCT s.installation_id FROM json_each(@ids) j
        JOIN subscriptions s ON s.context = @context AND s.event_type = @type AND s.installation_id = j.value
        JOIN installations i ON i.id = s.installation_id
-       WHERE s.installation_id > @after AND ${SUBSCRIBED_THEN}`,
+       WHERE s.installation_id > @after AND ${subscribedThen('@seq', '@resource')}`,
     )
     .pluck();
 

@@ -6,13 +6,8 @@ import { derivedIdAt } from '../../core/ids.ts';
 import type { FannedOut, OwedDelivery } from '../rows.ts';
 import { DELIVERIES_PER_CHUNK, wholeInstallations } from '../wide-events.ts';
 import { insertOwedRow } from './owed-rows.ts';
+import { Subscribers, subscribedThen, type Told } from './subscribers.ts';
 import type { Unwritten } from './unwritten.ts';
-
-/** Whom an event is for: subscription `s` of installation `i`, since before it, and its resource likewise. */
-export const SUBSCRIBED_THEN = `s.since_seq < @seq
-  AND (i.all_resources = 1 AND i.all_resources_since_seq < @seq OR EXISTS (
-    SELECT 1 FROM granted_resources r
-    WHERE r.installation_id = i.id AND r.resource = @resource AND r.since_seq < @seq))`;
 
 interface Waiting {
   seq: number;
@@ -25,26 +20,46 @@ interface Waiting {
   after: string;
 }
 
-type Told = [installationId: string, webhookId: string];
+type WaitingTuple = [
+  seq: number,
+  eventId: string,
+  type: string,
+  eventAt: number,
+  context: string,
+  resource: string | null,
+  orderingKey: string | null,
+  after: string,
+];
+
+/** What came of a pass. */
+export interface Pass extends FannedOut {
+  /** Deliveries of events that are held back, more than before. */
+  held: number;
+}
 
 export interface FanOutOperation {
   /** Reads. @returns undefined if the next event is one that needs rows, or that an earlier process may have handed out */
-  hand(limit: number, now: number, expiresAfterMs: number): FannedOut | undefined;
+  hand(limit: number, now: number, expiresAfterMs: number): Pass | undefined;
   /** Inside a transaction. */
-  write(limit: number, now: number, expiresAfterMs: number): FannedOut;
+  write(limit: number, now: number, expiresAfterMs: number): Pass;
 }
 
 export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOperation {
+  const subscribers = new Subscribers(db);
+  const columns = `seq, event_id, event_type, event_at, context, resource, ordering_key, after_installation`;
   // LIMIT takes no bare parameter here: SQLite would plan the statement anew for each value it is given.
-  const waiting = db.prepare<[number, number], Waiting>(
-    `SELECT seq, event_id AS eventId, event_type AS type, event_at AS eventAt, context, resource,
-       ordering_key AS orderingKey, after_installation AS after
-     FROM outbox WHERE seq > ? ORDER BY seq LIMIT (? + 0)`,
-  );
-  const told = db
+  const waiting = db
+    .prepare<[number, number], WaitingTuple>(
+      `SELECT ${columns} FROM outbox WHERE seq > ? ORDER BY seq LIMIT (? + 0)`,
+    )
+    .raw();
+  const bySeq = db
+    .prepare<[number], WaitingTuple>(`SELECT ${columns} FROM outbox WHERE seq = ?`)
+    .raw();
+  const toldBy = db
     .prepare<Waiting, Told>(
       `SELECT s.installation_id, s.webhook_id FROM subscriptions s JOIN installations i ON i.id = s.installation_id
-       WHERE s.context = @context AND s.event_type = @type AND s.installation_id > @after AND ${SUBSCRIBED_THEN}
+       WHERE s.context = @context AND s.event_type = @type AND s.installation_id > @after AND ${subscribedThen('@seq', '@resource')}
        ORDER BY s.installation_id, s.webhook_id LIMIT ${DELIVERIES_PER_CHUNK + 1}`,
     )
     .raw();
@@ -71,25 +86,53 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
     }));
   }
 
-  function hand(limit: number, now: number, expiresAfterMs: number): FannedOut | undefined {
-    const owed: OwedDelivery[] = [];
-    let events = 0;
-    for (const event of waiting.all(unwritten.lastHanded, limit)) {
-      if (owed.length >= DELIVERIES_PER_CHUNK) break;
+  function hand(limit: number, now: number, expiresAfterMs: number): Pass | undefined {
+    const pass: Pass = { owed: [], events: 0, held: 0, isHolding: false };
+    const expiresAt = now + expiresAfterMs;
+    const some = waiting.all(unwritten.lastSeen, limit);
+    subscribers.refresh();
+    handHeld(pass, now, expiresAt);
+    for (const tuple of some) {
+      if (pass.owed.length >= DELIVERIES_PER_CHUNK) break;
+      const event = readWaiting(tuple);
       const { seq, orderingKey, after } = event;
       // Only the table knows what else of an order is owed.
       if (orderingKey !== null || after !== '') break;
-      const rows = told.all(event);
-      if (rows.length > DELIVERIES_PER_CHUNK || !unwritten.mayHand(seq, rows.length)) break;
-      const deliveries = owedTo(event, rows, now, now + expiresAfterMs);
-      unwritten.hand(seq, deliveries);
-      owed.push(...deliveries);
-      events++;
+      const told = subscribers.of(event);
+      if (!told) break;
+      if (unwritten.mayHold(seq, told)) {
+        unwritten.hold(seq, told);
+        pass.held += told.length;
+      } else if (unwritten.mayHand(seq, told.length)) {
+        handOut(event, told, pass, now, expiresAt);
+      } else break;
+      pass.events++;
     }
-    return events > 0 ? { owed, events } : undefined;
+    if (pass.events === 0 && some.length > 0) return undefined;
+    return { ...pass, isHolding: unwritten.isHolding };
   }
 
-  function write(limit: number, now: number, expiresAfterMs: number): FannedOut {
+  /** Events that were held back, to those who have little in hand by now. */
+  function handHeld(pass: Pass, now: number, expiresAt: number): void {
+    for (const seq of unwritten.wanted()) {
+      if (pass.owed.length >= DELIVERIES_PER_CHUNK) return;
+      const event = readWaiting(bySeq.get(seq)!);
+      // Of its kind there may be more than a chunk by now; those who are told of it are not more than they were.
+      const told = subscribers.of(event) ?? toldBy.all(event);
+      if (!unwritten.mayHand(seq, told.length)) return;
+      pass.held -= unwritten.release(seq);
+      pass.events++;
+      handOut(event, told, pass, now, expiresAt);
+    }
+  }
+
+  function handOut(event: Waiting, told: Told[], pass: Pass, now: number, expiresAt: number): void {
+    const deliveries = owedTo(event, told, now, expiresAt);
+    unwritten.hand(event.seq, deliveries);
+    pass.owed.push(...deliveries);
+  }
+
+  function write(limit: number, now: number, expiresAfterMs: number): Pass {
     const owed: OwedDelivery[] = [];
     /** Orders of which an event is not done: a later one of the same must not overtake it. */
     const held = new Set<string>();
@@ -100,7 +143,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (run) remove.run(...run);
       run = undefined;
     };
-    const some = waiting.all(unwritten.lastHanded, limit);
+    const some = waiting.all(unwritten.lastSeen, limit).map(readWaiting);
     const hasEnded = unwritten.endedOfEarlier(some);
     const owe = (event: Waiting, rows: Told[]) => {
       const deliveries = owedTo(event, rows, now, now + expiresAfterMs);
@@ -114,7 +157,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
         endRun();
         continue;
       }
-      const rows = told.all(event);
+      const rows = toldBy.all(event);
       events++;
       if (rows.length <= DELIVERIES_PER_CHUNK) {
         owe(event, rows);
@@ -128,8 +171,13 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (order !== undefined) held.add(order);
     }
     endRun();
-    return { owed, events };
+    return { owed, events, held: 0, isHolding: unwritten.isHolding };
   }
 
   return { hand, write };
+}
+
+function readWaiting(tuple: WaitingTuple): Waiting {
+  const [seq, eventId, type, eventAt, context, resource, orderingKey, after] = tuple;
+  return { seq, eventId, type, eventAt, context, resource, orderingKey, after };
 }

@@ -4,32 +4,48 @@ import type { OwedDelivery } from '../rows.ts';
 export class HandedOut {
   /** By installation and id. */
   readonly #lanes = new Map<string, Map<string, OwedDelivery>>();
-  /** How many of each event, by its number, are here. */
-  readonly #left = new Map<number, number>();
+  /** Of each event, by its number: how many are here, and the how manieth it was. */
+  readonly #events = new Map<number, { left: number; place: number }>();
   /** Events of which none is here any more, and whose outbox row still is. */
   readonly #done = new Set<number>();
   #size = 0;
-  #last = 0;
+  #place = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many installations they are for. */
+  get lanes(): number {
+    return this.#lanes.size;
   }
 
   get done(): ReadonlySet<number> {
     return this.#done;
   }
 
-  /** Of the events the last; 0: none. */
-  get last(): number {
-    return this.#last;
+  /** Of the event that was handed out last; grows with each. */
+  get lastPlace(): number {
+    return this.#place;
   }
 
-  /** @param seq of the event, above all before it. @param deliveries all of the event */
+  /** Whether it was handed out by then. */
+  wasThereAt(place: number, { eventSeq }: OwedDelivery): boolean {
+    const event = this.#events.get(eventSeq);
+    return event !== undefined && event.place <= place;
+  }
+
+  /** How many are for this installation. */
+  countOf(installationId: string): number {
+    return this.#lanes.get(installationId)?.size ?? 0;
+  }
+
+  /** @param seq of the event. @param deliveries all of the event */
   add(seq: number, deliveries: OwedDelivery[]): void {
-    this.#last = seq;
+    this.#place++;
     this.#size += deliveries.length;
     if (deliveries.length === 0) this.#done.add(seq);
-    else this.#left.set(seq, deliveries.length);
+    else this.#events.set(seq, { left: deliveries.length, place: this.#place });
     for (const delivery of deliveries) this.#laneOf(delivery).set(delivery.id, delivery);
   }
 
@@ -60,12 +76,9 @@ export class HandedOut {
       if (!lane?.delete(id)) continue;
       if (lane.size === 0) this.#lanes.delete(installationId);
       this.#size--;
-      const left = this.#left.get(eventSeq)! - 1;
-      if (left > 0) this.#left.set(eventSeq, left);
-      else {
-        this.#left.delete(eventSeq);
-        this.#done.add(eventSeq);
-      }
+      if (--this.#events.get(eventSeq)!.left > 0) continue;
+      this.#events.delete(eventSeq);
+      this.#done.add(eventSeq);
     }
   }
 
@@ -76,10 +89,9 @@ export class HandedOut {
 
   clear(): void {
     this.#lanes.clear();
-    this.#left.clear();
+    this.#events.clear();
     this.#done.clear();
     this.#size = 0;
-    this.#last = 0;
   }
 
   #laneOf({ installationId }: OwedDelivery): Map<string, OwedDelivery> {

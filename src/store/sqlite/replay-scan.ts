@@ -8,6 +8,7 @@ import type { ReplaySelection } from '../replay-rows.ts';
 import { replayedId } from '../replayed-id.ts';
 import type { AttemptTables, EndedDelivery } from './attempt-tables.ts';
 import type { EventTables } from './event-tables.ts';
+import { subscribedThen } from './subscribers.ts';
 
 const LOOKED_AT_PER_PAGE = 500;
 
@@ -41,6 +42,15 @@ export function replayScan(db: Database, attempts: AttemptTables, events: EventT
        AND (i.all_resources = 1 OR EXISTS (
          SELECT 1 FROM granted_resources r WHERE r.installation_id = i.id AND r.resource = @resource))
      ORDER BY s.installation_id, s.webhook_id LIMIT @limit`,
+  );
+
+  /** The fan-out has not come to it yet. */
+  const isAhead = db.prepare<{ seq: number; installationId: string; webhookId: string }>(
+    `SELECT 1 FROM outbox o
+     JOIN subscriptions s ON s.context = o.context AND s.event_type = o.event_type
+       AND s.installation_id = @installationId AND s.webhook_id = @webhookId
+     JOIN installations i ON i.id = s.installation_id
+     WHERE o.seq = @seq AND s.installation_id > o.after_installation AND ${subscribedThen('o.seq', 'o.resource')}`,
   );
 
   /** The last end of each delivery after one, and the id up to which all were seen; undefined: to the last. */
@@ -171,7 +181,8 @@ export function replayScan(db: Database, attempts: AttemptTables, events: EventT
     // In the log: those were looked at before.
     if (log.some((table) => table.endOf.get(id))) return;
     const owner = owedBy.get(id);
-    if (owner === undefined) found.take.push({ ...event, ...pair, id, outcome: null });
+    if (owner === undefined && isAhead.get({ seq: event.eventSeq, ...pair })) found.owed++;
+    else if (owner === undefined) found.take.push({ ...event, ...pair, id, outcome: null });
     else if (owner !== replayId) found.owed++;
   }
 

@@ -1,14 +1,23 @@
 // Deliveries without a row. Most end within milliseconds of being made, and their rows, each in two indexes, would be
 // written only to be deleted. So a narrow event's are handed to the engine as they are, and its outbox row stays until
 // each of them has ended or has a row: after a crash they are made again from there, but for those whose end is in the
-// log. What reads or changes the table of deliveries settles first, and never knows the difference.
+// log. What reads or changes the table of deliveries settles first, and never knows the difference. While everybody who is
+// told of an event has enough in hand, it is not even handed out: it waits in the outbox, and its installations take it
+// from there as they come to it (held-events.ts), so that a burst makes no rows for those who keep up.
 import type { Database } from 'better-sqlite3';
 import type { OwedDelivery } from '../rows.ts';
 import type { AttemptTables } from './attempt-tables.ts';
 import { HandedOut } from './handed-out.ts';
+import { HeldEvents } from './held-events.ts';
 import { insertOwedRow } from './owed-rows.ts';
+import type { Told } from './subscribers.ts';
 import type { Writer } from './writer.ts';
 
+/** What all installations together have in hand before events are held back, and what each has at least. */
+const ENOUGH = 4_096;
+const FEWEST_EACH = 16;
+/** Of held events, by installation: some eight bytes each. */
+const MOST_HELD = 1_000_000;
 /** With more, some ten MB, the table is the better place. */
 const MOST = 32_768;
 /** So old ones get rows, for who reads the file in another process: within twice this. */
@@ -26,13 +35,16 @@ export class Unwritten {
   readonly #insert: (delivery: OwedDelivery) => boolean;
   readonly #remove;
   readonly #handed = new HandedOut();
+  readonly #held = new HeldEvents();
+  /** Of the outbox: the last event that was handed out or held back. */
+  #lastSeen = 0;
   #isOpen = false;
   /** In the transaction that is open, some may have rows that are still here; longer, where that is rolled back. */
   #mayHaveRows = false;
   /** Of the outbox when this process began to send. Without one that sends, anything may be of an earlier one. */
   #lastOfEarlier = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  /** The last event that was handed out before the timer was set. */
+  /** Of the last event that was handed out before the timer was set. */
   #settledUpTo = 0;
 
   constructor(db: Database, writer: Writer, attempts: AttemptTables) {
@@ -61,6 +73,8 @@ export class Unwritten {
     // What could not be written is in the outbox, for whoever sends next.
     await this.settle().catch(() => undefined);
     this.#handed.clear();
+    this.#held.clear();
+    this.#lastSeen = 0;
     this.#lastOfEarlier = Number.POSITIVE_INFINITY;
   }
 
@@ -69,15 +83,53 @@ export class Unwritten {
     return this.#isOpen && seq > this.#lastOfEarlier && this.#handed.size + deliveries <= MOST;
   }
 
-  /** Of the events that have been handed out the last. */
-  get lastHanded(): number {
-    return this.#handed.last;
+  /** Those after it have been neither handed out nor held back. */
+  get lastSeen(): number {
+    return this.#lastSeen;
   }
 
   /** All that an event makes. */
   hand(seq: number, deliveries: OwedDelivery[]): void {
+    this.#lastSeen = Math.max(this.#lastSeen, seq);
     this.#handed.add(seq, deliveries);
     this.#settleLater();
+  }
+
+  /** Whether all who are told of an event have enough to do. */
+  mayHold(seq: number, told: Told[]): boolean {
+    if (!this.#isOpen || seq <= this.#lastOfEarlier || told.length === 0) return false;
+    if (this.#held.places + told.length > MOST_HELD) return false;
+    return told.every(([installationId]) => this.#hasEnough(installationId));
+  }
+
+  hold(seq: number, told: Told[]): void {
+    this.#lastSeen = seq;
+    this.#held.add(seq, told);
+  }
+
+  get isHolding(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** One held event after the other, for as long as the installation it is for has little in hand. */
+  *wanted(): Generator<number> {
+    for (const installationId of [...this.#held.installations]) {
+      while (!this.#hasEnough(installationId)) {
+        const seq = this.#held.nextFor(installationId);
+        if (seq === undefined) break;
+        yield seq;
+      }
+    }
+  }
+
+  /** It is not held any more. @returns how many deliveries it was said to make */
+  release(seq: number): number {
+    return this.#held.take(seq);
+  }
+
+  #hasEnough(installationId: string): boolean {
+    const count = this.#handed.countOf(installationId);
+    return count >= FEWEST_EACH && count * this.#handed.lanes >= ENOUGH;
   }
 
   /** Too many outbox rows are left for nothing. */
@@ -131,8 +183,9 @@ export class Unwritten {
 
   /** Resolves when all of them that are asked for have a row, and no outbox row is left for nothing. */
   async settle(isAskedFor: (delivery: OwedDelivery) => boolean = () => true): Promise<void> {
-    const { last } = this.#handed;
-    const isOfThem = (delivery: OwedDelivery) => delivery.eventSeq <= last && isAskedFor(delivery);
+    const last = this.#handed.lastPlace;
+    const isOfThem = (delivery: OwedDelivery) =>
+      this.#handed.wasThereAt(last, delivery) && isAskedFor(delivery);
     const next = () => this.#handed.find(isOfThem, ROWS_PER_WRITE);
     for (let some = next(); some.length > 0; some = next()) {
       await this.#writer.write(() => this.write(some), 'committed');
@@ -161,14 +214,14 @@ export class Unwritten {
   /** What a slow endpoint, or none at all, leaves here. */
   #settleLater(): void {
     if (this.#timer || !this.#isOpen) return;
-    this.#settledUpTo = this.#handed.last;
+    this.#settledUpTo = this.#handed.lastPlace;
     this.#timer = setTimeout(() => void this.#settleOld(), SETTLED_AFTER_MS).unref();
   }
 
   async #settleOld(): Promise<void> {
     const upTo = this.#settledUpTo;
     try {
-      await this.settle(({ eventSeq }) => eventSeq <= upTo);
+      await this.settle((delivery) => this.#handed.wasThereAt(upTo, delivery));
     } catch {
       // Whoever writes says what is wrong; until it is well again, the outbox has them.
     } finally {
