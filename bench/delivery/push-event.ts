@@ -14,7 +14,7 @@ const { actor, repository, push } = events[EVENT_TYPE].example;
 const [change] = push.changes;
 const { email: _, location: __, created_on: ___, ...publicActor } = actor;
 
-/** @param sentAt told to the receiver in a field that it can find: see timestampIn(). */
+/** @param sentAt told to the receiver in a field that it can find (receiver.cc). */
 export function pushPayload(sentAt?: number): Push {
   return {
     actor: {
@@ -31,11 +31,5 @@ export function pushPayload(sentAt?: number): Push {
   };
 }
 
+/** As receiver.cc looks for it. */
 const MARK = 'sent at ';
-
-/** Undefined if the body carries none. */
-export function timestampIn(body: Buffer): number | undefined {
-  const start = body.indexOf(MARK);
-  if (start < 0) return undefined;
-  return Number(body.toString('latin1', start + MARK.length, body.indexOf(';', start)));
-}

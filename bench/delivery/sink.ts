@@ -1,9 +1,9 @@
-// The receiver of all deliveries, a process of its own: raw TCP and just enough HTTP, so that it is not what is
-// measured. It counts distinct deliveries, keeps some whole requests, and notes how old each was.
-import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { answerQuestions, monotonicMs, readSettings } from '../processes/child.ts';
-import { timestampIn } from './push-event.ts';
-import { RequestParser } from './request-parser.ts';
+// The receiver of all deliveries, as the other processes ask it: receiver.cc does the work, and is compiled for the run.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, renameSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { answerQuestions, readSettings } from '../processes/child.ts';
 
 export interface SinkSettings {
   /** How many origins it is. */
@@ -26,88 +26,78 @@ export interface SinkReport {
   ages: number[];
 }
 
-/** One of so many is kept. */
-const SAMPLE_EVERY = 997;
-const ID_HEADER = '\r\nwebhook-id: ';
-const ANSWER = Buffer.from('HTTP/1.1 204 No Content\r\nconnection: keep-alive\r\n\r\n');
+const COMPILED = fileURLToPath(new URL('./receiver', import.meta.url));
+const SOURCE = 'bench/delivery/receiver.cc';
+/** The id of its first line, which says where it listens. */
+const FIRST = 0;
 
 const { origins, hung } = readSettings<SinkSettings>();
-let report: SinkReport;
-let ids: Set<string>;
-let isAged: boolean;
-let awaited: { distinct: number; reached: (at: number) => void } | undefined;
-
-function forget(): void {
-  report = { received: 0, distinct: 0, sample: [], ages: [] };
-  ids = new Set();
-  awaited = undefined;
-}
-
-function receive(head: string, body: Buffer): void {
-  report.received++;
-  ids.add(deliveryId(head));
-  if (report.received % SAMPLE_EVERY === 1) report.sample.push({ head, body: body.toString() });
-  if (isAged) {
-    const sentAt = timestampIn(body);
-    if (sentAt !== undefined) report.ages.push(monotonicMs() - sentAt);
-  }
-  if (awaited && ids.size >= awaited.distinct) {
-    awaited.reached(monotonicMs());
-    awaited = undefined;
-  }
-}
-
-function deliveryId(head: string): string {
-  const found = head.indexOf(ID_HEADER);
-  if (found < 0) throw new Error(`A request without webhook-id:\n${head}`);
-  const start = found + ID_HEADER.length;
-  const end = head.indexOf('\r', start);
-  return end < 0 ? head.slice(start) : head.slice(start, end);
-}
-
-function answering(socket: Socket): void {
-  const parser = new RequestParser((head, body) => {
-    socket.write(ANSWER);
-    receive(head, body);
-  });
-  socket.setNoDelay(true);
-  socket.on('data', (chunk) => parser.push(chunk));
-  socket.on('error', () => undefined);
-}
-
-function silent(socket: Socket): void {
-  socket.resume();
-  socket.on('error', () => undefined);
-}
-
-function listen(onSocket: (socket: Socket) => void): Promise<string> {
-  const server = createServer(onSocket);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () =>
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
-    );
-  });
-}
-
-const several = (count: number, onSocket: (socket: Socket) => void) =>
-  Promise.all(Array.from({ length: count }, () => listen(onSocket)));
-
-forget();
-const addresses = { origins: await several(origins, answering), hung: await several(hung, silent) };
-
-answerQuestions({
-  addresses: () => addresses,
-  /** Forgets what was before. */
-  expect(options: { isAged: boolean }) {
-    forget();
-    isAged = options.isAged;
-  },
-  /** When so many distinct deliveries had arrived. */
-  reached: (distinct: number) =>
-    ids.size >= distinct
-      ? monotonicMs()
-      : new Promise<number>((reached) => {
-          awaited = { distinct, reached };
-        }),
-  report: (): SinkReport => ({ ...report, distinct: ids.size }),
+const receiver = spawn(compiledReceiver(), [String(origins), String(hung)], {
+  stdio: ['pipe', 'pipe', 'inherit'],
 });
+receiver.once('exit', (code, signal) => {
+  console.error(`The receiver has ended (${signal ?? code}).`);
+  process.exit(1);
+});
+const asked = new Map<number, (value: unknown) => void>();
+let lastId = FIRST;
+const first = answerTo(FIRST);
+createInterface({ input: receiver.stdout }).on('line', (line) => {
+  const space = line.indexOf(' ');
+  const id = Number(line.slice(0, space));
+  asked.get(id)?.(JSON.parse(line.slice(space + 1)));
+  asked.delete(id);
+});
+const { origins: answering, hung: silent } = (await first) as Record<'origins' | 'hung', number[]>;
+const addresses = { origins: answering.map(addressOf), hung: silent.map(addressOf) };
+
+answerQuestions(
+  {
+    addresses: () => addresses,
+    /** Forgets what was before. */
+    expect: ({ isAged }: { isAged: boolean }) => ask(`expect ${isAged ? 1 : 0}`),
+    /** When so many distinct deliveries had arrived, by monotonicMs(). */
+    reached: (distinct: number) => ask(`reached ${distinct}`),
+    async report(): Promise<SinkReport> {
+      const report = (await ask('report')) as SinkReport;
+      return { ...report, sample: report.sample.map(readRequest) };
+    },
+    /** Its processor time so far, ms. */
+    cpu: () => ask('cpu'),
+  },
+  () => receiver.removeAllListeners('exit').kill(),
+);
+
+function ask(question: string): Promise<unknown> {
+  const id = ++lastId;
+  receiver.stdin.write(`${id} ${question}\n`);
+  return answerTo(id);
+}
+
+function answerTo(id: number): Promise<unknown> {
+  return new Promise((resolve) => asked.set(id, resolve));
+}
+
+function addressOf(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+function readRequest({ head, body }: ReceivedRequest): ReceivedRequest {
+  return { head: Buffer.from(head, 'hex').toString(), body: Buffer.from(body, 'hex').toString() };
+}
+
+/** Once a run. @throws Error if there is no compiler */
+function compiledReceiver(): string {
+  if (existsSync(COMPILED)) return COMPILED;
+  const own = `${COMPILED}-${process.pid}`;
+  try {
+    execFileSync('c++', ['-O2', '-std=c++17', '-o', own, SOURCE], { stdio: ['ignore', 2, 2] });
+  } catch (cause) {
+    throw new Error(`${SOURCE} cannot be compiled: is a C++ compiler installed as "c++"?`, {
+      cause,
+    });
+  }
+  // Another that was started beside this one may have compiled it meanwhile.
+  renameSync(own, COMPILED);
+  return COMPILED;
+}
