@@ -1,5 +1,7 @@
+// Seen red: with the time left out of a span, with the delivery left out, with a span that is cut short.
 import { expect } from 'chai';
-import { traceIdOf } from '../../src/core/trace.ts';
+import { derivedIdAt, newId } from '../../src/core/ids.ts';
+import { spanOf, traceIdOf } from '../../src/core/trace.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
@@ -34,4 +36,25 @@ describe('a traceparent', () => {
       expect(traceIdOf(header)).to.equal(undefined);
     });
   }
+});
+
+describe('the span of an attempt', () => {
+  const NOW = 1_790_000_000_000;
+
+  it('is sixteen hexadecimal digits, not all zero, and the same whenever it is asked for', () => {
+    for (let i = 0; i < 1_000; i++) {
+      const id = i % 2 === 0 ? newId(NOW + i) : derivedIdAt(NOW, 'event', `installation ${i}`);
+      const span = spanOf(id, NOW + i);
+      expect(span).to.match(/^[0-9a-f]{16}$/);
+      expect(span).to.not.match(/^0+$/);
+      expect(spanOf(id, NOW + i)).to.equal(span);
+    }
+  });
+
+  it('is of one attempt of one delivery', () => {
+    const ids = Array.from({ length: 100 }, (_, i) => derivedIdAt(NOW, 'event', `${i}`));
+    const times = Array.from({ length: 100 }, (_, i) => NOW + i * 977);
+    const spans = ids.flatMap((id) => times.map((at) => spanOf(id, at)));
+    expect(new Set(spans).size).to.equal(spans.length);
+  });
 });
