@@ -1,6 +1,7 @@
 // Events that wait in the outbox while everybody who is told of them has enough in hand. Seen red: with nothing held; with
-// held ones never asked for again; with one for somebody idle held with the others; with what is held not counted as owed;
-// with a replay that takes them for never owed.
+// held ones never asked for again; with one for somebody idle held with the others; with those for somebody late held on;
+// with what follows those sent before them; with what is held not counted as owed; with a replay that takes them for never
+// owed.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -155,17 +156,16 @@ describe('an event that is held back', () => {
     expect([count('deliveries'), count('outbox')]).to.deep.equal([2 * EVENTS, 0]);
   });
 
-  it('gets rows if the installation does not come to what it has', async () => {
-    await publish(EVENTS);
+  it('gets rows if the installation does not come to what it has, and so does what follows', async () => {
+    const ids = await publish(4 * EVENTS);
     await handOut();
-    await until(
-      async () => {
-        await handOut();
-        return count('deliveries') === 2 * EVENTS && count('outbox') === 0;
-      },
-      'a row for each',
-      15_000,
-    );
+    await until(() => count('deliveries') === ENOUGH, 'rows of what is in hand', 10_000);
+    ids.push(...(await publish(1)));
+    const { owed: late, isHolding } = await handOut();
+    expect(isHolding).to.equal(false);
+    expect(eventsOf(of('a', late))).to.deep.equal(ids.slice(ENOUGH / 2));
+    expect([count('deliveries'), count('outbox')]).to.deep.equal([2 * ids.length, 0]);
+    expect(owed).to.equal(2 * ids.length);
   });
 
   it('is not taken by a replay of what was never owed', async () => {

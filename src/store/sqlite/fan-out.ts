@@ -86,7 +86,12 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
     }));
   }
 
+  /** What this pass writes for somebody who is late: not two after each other, if there is anything else to do. */
+  let late: number[] = [];
+
   function hand(limit: number, now: number, expiresAfterMs: number): Pass | undefined {
+    late = late.length > 0 ? [] : unwritten.late(limit);
+    if (late.length > 0) return undefined;
     const pass: Pass = { owed: [], events: 0, held: 0, isHolding: false };
     const expiresAt = now + expiresAfterMs;
     const some = waiting.all(unwritten.lastSeen, limit);
@@ -108,7 +113,9 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       } else break;
       pass.events++;
     }
-    if (pass.events === 0 && some.length > 0) return undefined;
+    if (pass.events > 0) return { ...pass, isHolding: unwritten.isHolding };
+    if (some.length === 0) late = unwritten.late(limit);
+    if (some.length + late.length > 0) return undefined;
     return { ...pass, isHolding: unwritten.isHolding };
   }
 
@@ -120,7 +127,8 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       // Of its kind there may be more than a chunk by now; those who are told of it are not more than they were.
       const told = subscribers.of(event) ?? toldBy.all(event);
       if (!unwritten.mayHand(seq, told.length)) return;
-      pass.held -= unwritten.release(seq);
+      pass.held -= unwritten.heldOf(seq);
+      unwritten.release(seq);
       pass.events++;
       handOut(event, told, pass, now, expiresAt);
     }
@@ -132,7 +140,39 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
     pass.owed.push(...deliveries);
   }
 
+  /** Events that were held back for somebody who does not come to what is in hand. */
+  function writeLate(now: number, expiresAt: number): Pass {
+    const pass: Pass = { owed: [], events: 0, held: 0, isHolding: true };
+    const tuples = late.map((seq) => bySeq.get(seq));
+    const events = tuples.map((tuple) => tuple && readWaiting(tuple));
+    const owe = owing(
+      events.filter((event) => event !== undefined),
+      pass.owed,
+      now,
+      expiresAt,
+    );
+    for (const event of events) {
+      if (pass.owed.length >= DELIVERIES_PER_CHUNK) break;
+      // Another process that sends by now may have seen to it.
+      if (event) owe(event, toldBy.all(event));
+      pass.held -= unwritten.heldOf(late[pass.events]!);
+      pass.events++;
+    }
+    unwritten.releaseWritten(late.slice(0, pass.events));
+    return pass;
+  }
+
+  /** Makes rows, and adds to `owed` those that it has made. */
+  function owing(events: Waiting[], owed: OwedDelivery[], now: number, expiresAt: number) {
+    const hasEnded = unwritten.endedOfEarlier(events);
+    return (event: Waiting, told: Told[]) => {
+      const deliveries = owedTo(event, told, now, expiresAt);
+      owed.push(...deliveries.filter((delivery) => !hasEnded(delivery.id) && insert(delivery)));
+    };
+  }
+
   function write(limit: number, now: number, expiresAfterMs: number): Pass {
+    if (late.length > 0) return writeLate(now, now + expiresAfterMs);
     const owed: OwedDelivery[] = [];
     /** Orders of which an event is not done: a later one of the same must not overtake it. */
     const held = new Set<string>();
@@ -144,11 +184,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       run = undefined;
     };
     const some = waiting.all(unwritten.lastSeen, limit).map(readWaiting);
-    const hasEnded = unwritten.endedOfEarlier(some);
-    const owe = (event: Waiting, rows: Told[]) => {
-      const deliveries = owedTo(event, rows, now, now + expiresAfterMs);
-      owed.push(...deliveries.filter((delivery) => !hasEnded(delivery.id) && insert(delivery)));
-    };
+    const owe = owing(some, owed, now, now + expiresAfterMs);
     for (const event of some) {
       if (owed.length >= DELIVERIES_PER_CHUNK) break;
       const { seq, context, orderingKey } = event;

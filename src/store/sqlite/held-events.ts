@@ -53,11 +53,25 @@ export class HeldEvents {
     return undefined;
   }
 
-  /** It is held no more. @returns how many deliveries it was said to make */
-  take(seq: number): number {
-    const deliveries = this.#deliveries.get(seq) ?? 0;
+  /** The first events for this installation. */
+  firstFor(installationId: string, most: number): number[] {
+    const found: number[] = [];
+    const line = this.#lines.get(installationId);
+    for (let i = line?.next ?? 0; line && i < line.events.length && found.length < most; i++) {
+      const seq = line.events[i]!;
+      if (this.#deliveries.has(seq)) found.push(seq);
+    }
+    return found;
+  }
+
+  /** How many deliveries an event was said to make. */
+  deliveriesOf(seq: number): number {
+    return this.#deliveries.get(seq) ?? 0;
+  }
+
+  /** It is held no more. */
+  take(seq: number): void {
     this.#deliveries.delete(seq);
-    return deliveries;
   }
 
   clear(): void {

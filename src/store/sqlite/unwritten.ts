@@ -36,6 +36,8 @@ export class Unwritten {
   readonly #remove;
   readonly #handed = new HandedOut();
   readonly #held = new HeldEvents();
+  /** Installations that do not come to what they have in hand: for them, the table is the better place. */
+  readonly #late = new Set<string>();
   /** Of the outbox: the last event that was handed out or held back. */
   #lastSeen = 0;
   #isOpen = false;
@@ -74,6 +76,7 @@ export class Unwritten {
     await this.settle().catch(() => undefined);
     this.#handed.clear();
     this.#held.clear();
+    this.#late.clear();
     this.#lastSeen = 0;
     this.#lastOfEarlier = Number.POSITIVE_INFINITY;
   }
@@ -122,12 +125,37 @@ export class Unwritten {
     }
   }
 
-  /** It is not held any more. @returns how many deliveries it was said to make */
-  release(seq: number): number {
-    return this.#held.take(seq);
+  /** Held events for somebody who does not come to what is in hand. */
+  late(most: number): number[] {
+    for (const installationId of this.#late) {
+      if (this.#held.nextFor(installationId) !== undefined)
+        return this.#held.firstFor(installationId, most);
+      this.#late.delete(installationId);
+    }
+    return [];
+  }
+
+  /** How many deliveries a held event was said to make. */
+  heldOf(seq: number): number {
+    return this.#held.deliveriesOf(seq);
+  }
+
+  /** It is not held any more. */
+  release(seq: number): void {
+    this.#held.take(seq);
+  }
+
+  /** Inside a transaction that makes their rows. */
+  releaseWritten(events: number[]): void {
+    this.#remove.run(JSON.stringify(events));
+    this.#writer.afterCommit(() => {
+      for (const seq of events) this.release(seq);
+    });
   }
 
   #hasEnough(installationId: string): boolean {
+    // What it gets from now on comes after what waits for it.
+    if (this.#late.has(installationId)) return true;
     const count = this.#handed.countOf(installationId);
     return count >= FEWEST_EACH && count * this.#handed.lanes >= ENOUGH;
   }
@@ -220,8 +248,11 @@ export class Unwritten {
 
   async #settleOld(): Promise<void> {
     const upTo = this.#settledUpTo;
+    const isOld = (delivery: OwedDelivery) => this.#handed.wasThereAt(upTo, delivery);
+    for (const { installationId } of this.#handed.find(isOld, Number.POSITIVE_INFINITY))
+      this.#late.add(installationId);
     try {
-      await this.settle((delivery) => this.#handed.wasThereAt(upTo, delivery));
+      await this.settle(isOld);
     } catch {
       // Whoever writes says what is wrong; until it is well again, the outbox has them.
     } finally {
