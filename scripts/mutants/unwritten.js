@@ -2,6 +2,7 @@
 const UNWRITTEN = 'src/store/sqlite/unwritten.ts';
 const TEST = 'test/store/unwritten.test.ts';
 const HELD = 'test/store/held-events.test.ts';
+const HELD_EVENTS = 'src/store/sqlite/held-events.ts';
 
 export const HANDED_OUT = [
   {
@@ -89,8 +90,8 @@ export const HANDED_OUT = [
     name: 'unwritten: they stay so while they wait',
     guards: 'who reads the file sees what is owed',
     file: UNWRITTEN,
-    find: '    this.#settleLater();\n  }\n\n  /** Whether all',
-    replace: '  }\n\n  /** Whether all',
+    find: '    this.#settleLater();\n  }\n\n  mayHold',
+    replace: '  }\n\n  mayHold',
     test: TEST,
     grep: 'has one before long',
   },
@@ -124,7 +125,7 @@ export const HANDED_OUT = [
   {
     name: 'held: an event that one is waiting for',
     guards: 'nobody waits behind those who have much in hand',
-    file: UNWRITTEN,
+    file: HELD_EVENTS,
     find: 'count >= FEWEST_EACH && count * this.#handed.lanes >= ENOUGH',
     replace: 'this.#handed.size >= ENOUGH',
     test: HELD,
@@ -134,7 +135,7 @@ export const HANDED_OUT = [
     name: 'held: for ever, where an installation does not come to it',
     guards: 'what is owed for long has a row',
     file: UNWRITTEN,
-    find: 'this.#late.add(installationId);',
+    find: 'this.held.noteLate(installationId);',
     replace: '',
     test: HELD,
     grep: 'gets rows',
@@ -142,7 +143,7 @@ export const HANDED_OUT = [
   {
     name: 'held: overtaken by what follows',
     guards: 'who is late gets what is owed in its order',
-    file: UNWRITTEN,
+    file: HELD_EVENTS,
     find: 'if (this.#late.has(installationId)) return true;',
     replace: '',
     test: HELD,

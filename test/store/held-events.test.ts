@@ -1,13 +1,15 @@
 // Events that wait in the outbox while everybody who is told of them has enough in hand. Seen red: with nothing held; with
 // held ones never asked for again; with one for somebody idle held with the others; with those for somebody late held on;
 // with what follows those sent before them; with what is held not counted as owed; with a replay that takes them for never
-// owed.
+// owed; with places kept of what is gone.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import type { Share } from '../../src/store/engine-store.ts';
 import type { OwedDelivery } from '../../src/store/rows.ts';
+import type { HandedOut } from '../../src/store/sqlite/handed-out.ts';
+import { HeldEvents } from '../../src/store/sqlite/held-events.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
@@ -193,5 +195,22 @@ describe('an event that is held back', () => {
     expect(next).to.have.length(EVENTS - ENOUGH / 2);
     expect(isHolding).to.equal(false);
     expect(owed).to.equal(next.length);
+  });
+});
+
+describe('the lines of held events', () => {
+  it('have room for as long as not too many wait, however many have passed', () => {
+    let count = 4_096;
+    const held = new HeldEvents({ countOf: () => count, lanes: 1 } as unknown as HandedOut);
+    held.add(0, [['a', 'a']]);
+    for (let seq = 1; seq < 1_200_000; seq++) {
+      if (!held.mayAdd([['a', 'a']])) expect.fail(`no room for number ${seq}`);
+      held.add(seq, [['a', 'a']]);
+      count = 0;
+      const { value: first } = held.wanted().next();
+      if (first !== seq - 1) expect.fail(`${first} after ${seq - 2}`);
+      held.take(seq - 1);
+      count = 4_096;
+    }
   });
 });

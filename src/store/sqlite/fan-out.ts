@@ -90,7 +90,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
   let late: number[] = [];
 
   function hand(limit: number, now: number, expiresAfterMs: number): Pass | undefined {
-    late = late.length > 0 ? [] : unwritten.late(limit);
+    late = late.length > 0 ? [] : unwritten.held.late(limit);
     if (late.length > 0) return undefined;
     const pass: Pass = { owed: [], events: 0, held: 0, isHolding: false };
     const expiresAt = now + expiresAfterMs;
@@ -113,22 +113,22 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       } else break;
       pass.events++;
     }
-    if (pass.events > 0) return { ...pass, isHolding: unwritten.isHolding };
-    if (some.length === 0) late = unwritten.late(limit);
+    if (pass.events > 0) return { ...pass, isHolding: !unwritten.held.isEmpty };
+    if (some.length === 0) late = unwritten.held.late(limit);
     if (some.length + late.length > 0) return undefined;
-    return { ...pass, isHolding: unwritten.isHolding };
+    return { ...pass, isHolding: !unwritten.held.isEmpty };
   }
 
   /** Events that were held back, to those who have little in hand by now. */
   function handHeld(pass: Pass, now: number, expiresAt: number): void {
-    for (const seq of unwritten.wanted()) {
+    for (const seq of unwritten.held.wanted()) {
       if (pass.owed.length >= DELIVERIES_PER_CHUNK) return;
       const event = readWaiting(bySeq.get(seq)!);
       // Of its kind there may be more than a chunk by now; those who are told of it are not more than they were.
       const told = subscribers.of(event) ?? toldBy.all(event);
       if (!unwritten.mayHand(seq, told.length)) return;
-      pass.held -= unwritten.heldOf(seq);
-      unwritten.release(seq);
+      pass.held -= unwritten.held.deliveriesOf(seq);
+      unwritten.held.take(seq);
       pass.events++;
       handOut(event, told, pass, now, expiresAt);
     }
@@ -155,10 +155,10 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (pass.owed.length >= DELIVERIES_PER_CHUNK) break;
       // Another process that sends by now may have seen to it.
       if (event) owe(event, toldBy.all(event));
-      pass.held -= unwritten.heldOf(late[pass.events]!);
+      pass.held -= unwritten.held.deliveriesOf(late[pass.events]!);
       pass.events++;
     }
-    unwritten.releaseWritten(late.slice(0, pass.events));
+    unwritten.release(late.slice(0, pass.events));
     return pass;
   }
 
@@ -207,7 +207,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (order !== undefined) held.add(order);
     }
     endRun();
-    return { owed, events, held: 0, isHolding: unwritten.isHolding };
+    return { owed, events, held: 0, isHolding: !unwritten.held.isEmpty };
   }
 
   return { hand, write };

@@ -13,11 +13,6 @@ import { insertOwedRow } from './owed-rows.ts';
 import type { Told } from './subscribers.ts';
 import type { Writer } from './writer.ts';
 
-/** What all installations together have in hand before events are held back, and what each has at least. */
-const ENOUGH = 4_096;
-const FEWEST_EACH = 16;
-/** Of held events, by installation: some eight bytes each. */
-const MOST_HELD = 1_000_000;
 /** With more, some ten MB, the table is the better place. */
 const MOST = 32_768;
 /** So old ones get rows, for who reads the file in another process: within twice this. */
@@ -35,9 +30,8 @@ export class Unwritten {
   readonly #insert: (delivery: OwedDelivery) => boolean;
   readonly #remove;
   readonly #handed = new HandedOut();
-  readonly #held = new HeldEvents();
-  /** Installations that do not come to what they have in hand: for them, the table is the better place. */
-  readonly #late = new Set<string>();
+  /** Not handed out yet. */
+  readonly held = new HeldEvents(this.#handed);
   /** Of the outbox: the last event that was handed out or held back. */
   #lastSeen = 0;
   #isOpen = false;
@@ -75,15 +69,14 @@ export class Unwritten {
     // What could not be written is in the outbox, for whoever sends next.
     await this.settle().catch(() => undefined);
     this.#handed.clear();
-    this.#held.clear();
-    this.#late.clear();
+    this.held.clear();
     this.#lastSeen = 0;
     this.#lastOfEarlier = Number.POSITIVE_INFINITY;
   }
 
   /** Whether so many deliveries of an event may be handed out as they are. */
   mayHand(seq: number, deliveries: number): boolean {
-    return this.#isOpen && seq > this.#lastOfEarlier && this.#handed.size + deliveries <= MOST;
+    return this.#isFresh(seq) && this.#handed.size + deliveries <= MOST;
   }
 
   /** Those after it have been neither handed out nor held back. */
@@ -98,66 +91,26 @@ export class Unwritten {
     this.#settleLater();
   }
 
-  /** Whether all who are told of an event have enough to do. */
   mayHold(seq: number, told: Told[]): boolean {
-    if (!this.#isOpen || seq <= this.#lastOfEarlier || told.length === 0) return false;
-    if (this.#held.places + told.length > MOST_HELD) return false;
-    return told.every(([installationId]) => this.#hasEnough(installationId));
+    return this.#isFresh(seq) && this.held.mayAdd(told);
   }
 
   hold(seq: number, told: Told[]): void {
     this.#lastSeen = seq;
-    this.#held.add(seq, told);
+    this.held.add(seq, told);
   }
 
-  get isHolding(): boolean {
-    return this.#held.size > 0;
-  }
-
-  /** One held event after the other, for as long as the installation it is for has little in hand. */
-  *wanted(): Generator<number> {
-    for (const installationId of [...this.#held.installations]) {
-      while (!this.#hasEnough(installationId)) {
-        const seq = this.#held.nextFor(installationId);
-        if (seq === undefined) break;
-        yield seq;
-      }
-    }
-  }
-
-  /** Held events for somebody who does not come to what is in hand. */
-  late(most: number): number[] {
-    for (const installationId of this.#late) {
-      if (this.#held.nextFor(installationId) !== undefined)
-        return this.#held.firstFor(installationId, most);
-      this.#late.delete(installationId);
-    }
-    return [];
-  }
-
-  /** How many deliveries a held event was said to make. */
-  heldOf(seq: number): number {
-    return this.#held.deliveriesOf(seq);
-  }
-
-  /** It is not held any more. */
-  release(seq: number): void {
-    this.#held.take(seq);
-  }
-
-  /** Inside a transaction that makes their rows. */
-  releaseWritten(events: number[]): void {
+  /** Inside a transaction that makes their rows: they are held no more, nor in the outbox. */
+  release(events: number[]): void {
     this.#remove.run(JSON.stringify(events));
     this.#writer.afterCommit(() => {
-      for (const seq of events) this.release(seq);
+      for (const seq of events) this.held.take(seq);
     });
   }
 
-  #hasEnough(installationId: string): boolean {
-    // What it gets from now on comes after what waits for it.
-    if (this.#late.has(installationId)) return true;
-    const count = this.#handed.countOf(installationId);
-    return count >= FEWEST_EACH && count * this.#handed.lanes >= ENOUGH;
+  /** No earlier process can have handed it out. */
+  #isFresh(seq: number): boolean {
+    return this.#isOpen && seq > this.#lastOfEarlier;
   }
 
   /** Too many outbox rows are left for nothing. */
@@ -250,7 +203,7 @@ export class Unwritten {
     const upTo = this.#settledUpTo;
     const isOld = (delivery: OwedDelivery) => this.#handed.wasThereAt(upTo, delivery);
     for (const { installationId } of this.#handed.find(isOld, Number.POSITIVE_INFINITY))
-      this.#late.add(installationId);
+      this.held.noteLate(installationId);
     try {
       await this.settle(isOld);
     } catch {
