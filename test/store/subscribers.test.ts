@@ -1,5 +1,6 @@
 // Who is told of an event, remembered. Seen red: with nothing forgotten when this connection changes it, when another one
-// does; with the version of the file looked at once; with what begins later told of everything; with too many cut off.
+// does; with the version of the file looked at once; with what begins later told of everything; with contexts
+// and resources run together; with too many cut off.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
@@ -103,6 +104,22 @@ describe('the subscribers of an event', () => {
       [],
       ['a'],
     ]);
+  });
+
+  it('of one context are not those of another whose name looks like it', () => {
+    db.exec(`UPDATE installations SET all_resources = 0`);
+    db.exec(
+      `INSERT INTO granted_resources (installation_id, resource, since, since_seq) VALUES ('a', 'b c', 1, 1)`,
+    );
+    const of = (context: string, resource: string | null) =>
+      told({ ...PUSH, context, resource } as never);
+    for (const [context, resource] of [
+      ['acme b', 'c'],
+      ['acme b c', null],
+      ['acm', 'e b c'],
+    ] as const)
+      expect(of(context, resource)).to.deep.equal([]);
+    expect(of('acme', 'b c')).to.deep.equal(['a']);
   });
 
   it('that are more than a chunk has are not named', () => {

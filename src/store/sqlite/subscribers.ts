@@ -68,7 +68,7 @@ export class Subscribers {
 
   /** Not inside a transaction, which may be rolled back. @returns undefined if they are more than a chunk has */
   of({ seq, type, context, resource }: ToldOf): Told[] | undefined {
-    const name = `${context}\u0000${type}\u0000${resource ?? '\u0000'}`;
+    const name = nameOf(type, context, resource);
     let known = this.#known.get(name);
     if (known === undefined) {
       known = this.#read(type, context, resource);
@@ -114,4 +114,9 @@ export class Subscribers {
         BEGIN SELECT mortise_told_changed(); END`);
     }
   }
+}
+
+/** Contexts and resources are the product's own names, with anything in them. */
+function nameOf(type: string, context: string, resource: string | null): string {
+  return `${type} ${context.length} ${context}${resource === null ? '' : ` ${resource}`}`;
 }
