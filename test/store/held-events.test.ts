@@ -4,7 +4,7 @@
 // owed; with places kept of what is gone.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { expect } from 'chai';
 import type { Share } from '../../src/store/engine-store.ts';
 import type { OwedDelivery } from '../../src/store/rows.ts';
@@ -16,6 +16,7 @@ import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { EVERYTHING } from '../helpers/everything.ts';
 import { IDLE_SENDER } from '../helpers/idle-sender.ts';
+import { openSendingStore } from '../helpers/sending-store.ts';
 import { subscribe } from '../helpers/subscribe.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -33,7 +34,6 @@ describe('an event that is held back', () => {
   let owed: number;
 
   beforeEach(async () => {
-    file = join(temporaryFolder(), 'mortise.db');
     owed = 0;
     const observer = {
       committed() {},
@@ -45,11 +45,7 @@ describe('an event that is held back', () => {
         owed -= count;
       },
     };
-    store = openSqlite(file, observer);
-    share = (await store.engine.tryShare())!;
-    await share.start(IDLE_SENDER);
-    beside = new Database(file);
-    for (const id of ['a', 'b']) subscribe(beside, id);
+    ({ file, store, share, beside } = await openSendingStore(observer));
   });
   afterEach(async () => {
     beside.close();

@@ -3,7 +3,7 @@
 // rolled-back transaction ended forgotten; without rows for what is tried again; without the timer.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { newId } from '../../src/core/ids.ts';
 import type { Share } from '../../src/store/engine-store.ts';
@@ -15,7 +15,7 @@ import { wellLane } from '../../src/webhooks/health.ts';
 import { attemptRecord } from '../helpers/attempt-record.ts';
 import { eventRow } from '../helpers/event-row.ts';
 import { EVERYTHING } from '../helpers/everything.ts';
-import { IDLE_SENDER } from '../helpers/idle-sender.ts';
+import { openSendingStore } from '../helpers/sending-store.ts';
 import { subscribe } from '../helpers/subscribe.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -28,12 +28,7 @@ describe('a delivery without a row', () => {
   let beside: Database.Database;
 
   beforeEach(async () => {
-    file = join(temporaryFolder(), 'mortise.db');
-    store = openSqlite(file);
-    share = (await store.engine.tryShare())!;
-    await share.start(IDLE_SENDER);
-    beside = new Database(file);
-    for (const id of ['a', 'b']) subscribe(beside, id);
+    ({ file, store, share, beside } = await openSendingStore());
   });
   afterEach(async () => {
     beside.close();
