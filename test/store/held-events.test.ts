@@ -126,6 +126,18 @@ describe('an event that is held back', () => {
     expect(owed).to.equal(2 * EVENTS);
   });
 
+  it('is explained as one that the fan-out has not come to', async () => {
+    const ids = await publish(EVENTS);
+    await handOut();
+    const isAhead = async (id: string) => {
+      const event = (await store.events.find(id))!;
+      const facts = await store.explanations.facts(event, ['a', 'b']);
+      return facts.map(({ isFanOutAhead }) => isFanOutAhead);
+    };
+    expect(await isAhead(ids.at(-1)!)).to.deep.equal([true, true]);
+    expect(await isAhead(ids[0]!)).to.deep.equal([false, false]);
+  });
+
   it('is sent by whoever comes after a kill, with what was in hand', async () => {
     const ids = await publish(EVENTS);
     const { owed: inHand } = await handOut();
