@@ -55,7 +55,7 @@ export function eventStore(
       if (unwritten.hasManyDone) {
         void writer.write(() => unwritten.removeDone(), 'committed').catch(() => undefined);
       }
-      return pass;
+      return { ...pass, isHolding: !unwritten.held.isEmpty };
     },
   };
 }

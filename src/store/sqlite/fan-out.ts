@@ -32,7 +32,7 @@ type WaitingTuple = [
 ];
 
 /** What came of a pass. */
-export interface Pass extends FannedOut {
+export interface Pass extends Omit<FannedOut, 'isHolding'> {
   /** Deliveries of events that are held back, more than before. */
   held: number;
 }
@@ -92,7 +92,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
   function hand(limit: number, now: number, expiresAfterMs: number): Pass | undefined {
     late = late.length > 0 ? [] : unwritten.held.late(limit);
     if (late.length > 0) return undefined;
-    const pass: Pass = { owed: [], events: 0, held: 0, isHolding: false };
+    const pass: Pass = { owed: [], events: 0, held: 0 };
     const expiresAt = now + expiresAfterMs;
     const some = waiting.all(unwritten.lastSeen, limit);
     subscribers.refresh();
@@ -113,10 +113,9 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       } else break;
       pass.events++;
     }
-    if (pass.events > 0) return { ...pass, isHolding: !unwritten.held.isEmpty };
+    if (pass.events > 0) return pass;
     if (some.length === 0) late = unwritten.held.late(limit);
-    if (some.length + late.length > 0) return undefined;
-    return { ...pass, isHolding: !unwritten.held.isEmpty };
+    return some.length + late.length > 0 ? undefined : pass;
   }
 
   /** Events that were held back, to those who have little in hand by now. */
@@ -142,7 +141,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
 
   /** Events that were held back for somebody who does not come to what is in hand. */
   function writeLate(now: number, expiresAt: number): Pass {
-    const pass: Pass = { owed: [], events: 0, held: 0, isHolding: true };
+    const pass: Pass = { owed: [], events: 0, held: 0 };
     const tuples = late.map((seq) => bySeq.get(seq));
     const events = tuples.map((tuple) => tuple && readWaiting(tuple));
     const owe = owing(
@@ -207,7 +206,7 @@ export function fanOutOperation(db: Database, unwritten: Unwritten): FanOutOpera
       if (order !== undefined) held.add(order);
     }
     endRun();
-    return { owed, events, held: 0, isHolding: !unwritten.held.isEmpty };
+    return { owed, events, held: 0 };
   }
 
   return { hand, write };

@@ -13,7 +13,7 @@ export function subscribedThen(seq: string, resource: string): string {
 }
 
 /** What an event is asked for by. */
-export interface ToldOf {
+interface ToldOf {
   seq: number;
   type: string;
   context: string;
